@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_SESSION_SESSION_H
+#define NORMD_SESSION_SESSION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/array.h"
+#include "lib/conventions/convention.h"
+#include "lib/kernels/kernels.h"
+#include "lib/memory/buffer.h"
+#include "lib/options/options.h"
+#include "lib/pool/pool.h"
+
+/*
+ * A session is one named model with all its state: layers, parameters, running statistics,
+ * optimizer slots, and the contexts that forward steps left for backward.
+ *
+ * Threads. The functions that change a session (train, forward, backward, step, import) are called
+ * by one thread at a time; the caller keeps them in order. What readers see is a snapshot: the
+ * parameters and statistics after some whole step, never changed again. Taking one
+ * (normd_session_snapshot) is allowed on any thread at any time and never waits for a step.
+ *
+ * Errors. A function that fails leaves the session as it was, bit for bit, and says in `error`
+ * which field was wrong, what was expected and what came.
+ */
+typedef struct normd_session normd_session;
+typedef struct normd_snapshot normd_snapshot;
+
+/* What all sessions of a process share; outlives them. */
+typedef struct normd_engine {
+    normd_pool *pool; /* or NULL: everything on the calling thread */
+    const normd_kernels *kernels;
+    normd_buffer_cache *buffers;
+    size_t context_bytes;          /* budget a session for kept forward steps */
+    uint64_t context_milliseconds; /* and how long one is kept; 0: no limit */
+} normd_engine;
+
+/* Reads the whole configuration (`layers`, `input`, `loss`, `optimizer`, `convention`, `dtype`,
+   `seed`; see PROTOCOL.md, session.create) and makes the session at version 0. Unknown or wrong
+   options are BAD_ARGUMENT with a path to them ("layers[1].momentum: expected ..., got ...").
+   An array among the options stands as {"$array": k}, the k-th of `attachments` (see
+   lib/options/options.h); it is read during the call only. */
+normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
+    const normd_attachments *attachments, normd_session **session, normd_error *error);
+/* Snapshots that are still held stay usable. NULL is let pass. */
+void normd_session_destroy(normd_session *session);
+
+/* Whether the two were created from the same configuration, defaults filled in (create with
+   if_exists: "ok" asks: it makes a second session and compares). */
+bool normd_session_same_configuration(const normd_session *a, const normd_session *b);
+
+typedef struct normd_train_result {
+    double loss;
+    double accuracy; /* share of rows whose largest logit is the label's */
+    bool has_accuracy;
+    uint64_t steps; /* optimizer steps so far */
+    uint64_t version;
+} normd_train_result;
+
+/* Forward, loss, backward, optimizer step. x and target may be of any float type (and integers for
+   class labels) and are not kept. */
+normd_status normd_session_train(normd_session *session, const normd_array *x,
+    const normd_array *target, normd_train_result *result, normd_error *error);
+
+typedef struct normd_forward_options {
+    const normd_array *mask; /* or NULL; bool, the shape of x without the feature axis */
+    bool update_stats;
+    uint64_t now_milliseconds; /* any monotonic clock, for the age of contexts */
+} normd_forward_options;
+
+typedef struct normd_forward_result {
+    uint64_t step; /* names the kept context in backward */
+    uint64_t version;
+} normd_forward_result;
+
+/* Training-mode forward. Takes x (its buffer moves into the context, or is released) also when it
+   fails; y is the caller's to release. */
+normd_status normd_session_forward(normd_session *session, normd_tensor *x,
+    const normd_forward_options *options, normd_tensor *y, normd_forward_result *result,
+    normd_error *error);
+
+/* Backward through the context of `step`, which is used up, also when the gradients are only
+   accumulated. With `apply` the optimizer steps with all that was accumulated. Takes dy as forward
+   takes x; dx is the caller's to release. CONTEXT_LOST when the context is not there. */
+normd_status normd_session_backward(normd_session *session, uint64_t step, bool apply,
+    normd_tensor *dy, uint64_t now_milliseconds, normd_tensor *dx, uint64_t *version,
+    normd_error *error);
+
+/* The optimizer steps with what backward accumulated; BAD_ARGUMENT when there is nothing. */
+normd_status normd_session_step(normd_session *session, uint64_t *version, normd_error *error);
+
+/* ---- Reading ---- */
+
+/* The newest snapshot, one more reference to it. Any thread. */
+normd_snapshot *normd_session_snapshot(normd_session *session);
+void normd_snapshot_release(normd_snapshot *snapshot);
+uint64_t normd_snapshot_version(const normd_snapshot *snapshot);
+
+/* An estimate of the multiply-adds of inference over x of this shape, to decide where it runs;
+   UINT64_MAX when the shape does not fit. */
+uint64_t normd_snapshot_cost(const normd_snapshot *snapshot, const normd_shape *x);
+
+/* Eval-mode forward. Takes x; y (the caller's to release) reuses its buffer where it can. */
+normd_status normd_snapshot_infer(
+    normd_snapshot *snapshot, normd_tensor *x, normd_tensor *y, normd_error *error);
+
+/* Eval-mode loss and metrics; steps and version are the snapshot's. */
+normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_array *x,
+    const normd_array *target, normd_train_result *result, normd_error *error);
+
+normd_convention normd_snapshot_convention(const normd_snapshot *snapshot);
+
+/* The session's description, every default filled in, in the words of `convention`: layers,
+   options, optimizer, loss, dtype, version, steps, parameter counts as each framework counts. A new
+   reference, or NULL when out of memory. */
+json_t *normd_snapshot_describe(const normd_snapshot *snapshot, normd_convention convention);
+
+/* The statistics of one batch-norm layer, as views that live as long as the snapshot. */
+enum { NORMD_LAYER_STATS_ARRAYS = 4 };
+typedef struct normd_layer_stats {
+    const char *name; /* "1": the layer's place in `layers`, from 0 */
+    int64_t num_batches_tracked;
+    uint32_t arrays;
+    const char *array_name[NORMD_LAYER_STATS_ARRAYS]; /* running_mean, ..., or moving_mean, ... */
+    normd_array array[NORMD_LAYER_STATS_ARRAYS];
+} normd_layer_stats;
+
+/* How many batch-norm layers there are, and the statistics of the i-th. Arrays that the layer does
+   not have (affine off, track_running_stats off) are left out. */
+size_t normd_snapshot_stats_count(const normd_snapshot *snapshot);
+void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_convention convention,
+    normd_layer_stats *stats);
+
+/* ---- Moving ---- */
+
+/* The snapshot as one safetensors file: PyTorch's state_dict names, the configuration in
+   __metadata__, and the optimizer's slots. The result is the caller's to release. */
+normd_status normd_snapshot_export(
+    const normd_snapshot *snapshot, normd_buffer **file, normd_error *error);
+
+/* Sets every parameter and statistic that the file names; names, shapes and types must fit.
+   none may be missing (optimizer slots may). The version counts on. */
+normd_status normd_session_import(
+    normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error);
+
+/* A session made from a file that normd exported (its configuration is inside). BAD_ARGUMENT when
+   the file holds weights alone. */
+normd_status normd_session_create_from(const normd_engine *engine, const void *file, size_t size,
+    normd_session **session, normd_error *error);
+
+/* Bytes that the session holds: parameters, slots and contexts, for server.info. Any thread. */
+size_t normd_session_bytes(normd_session *session);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_PROTOCOL_CALL_H
+#define NORMD_PROTOCOL_CALL_H
+
+#include <msgpack.h>
+
+#include "lib/base/array.h"
+#include "protocol/assembler.h"
+#include "protocol/methods.h"
+
+/* How a request wrote the keys of its arrays, and so how they are answered. */
+typedef enum normd_keys { NORMD_KEYS_STR, NORMD_KEYS_BIN } normd_keys;
+
+/* An array inside a message. `array.data` points into the head or into a payload and may be
+   unaligned when it points into the head. */
+typedef struct normd_wire_array {
+    normd_array array;
+    normd_payload *payload; /* the payload that the data is, whole; NULL when inside the head */
+    normd_keys keys;
+} normd_wire_array;
+
+/* One field's value, checked against its kind. */
+typedef struct normd_value {
+    bool present;
+    union {
+        struct {
+            const char *text; /* not terminated */
+            size_t length;
+        } string;
+        bool boolean;
+        uint64_t uint;
+        normd_wire_array array;
+        struct {
+            const void *data;
+            size_t size;
+            normd_payload *payload; /* or NULL */
+        } bytes;
+        const msgpack_object *tree;
+    } as;
+} normd_value;
+
+/* A decoded request. Points into the message, which must stay. */
+typedef struct normd_call {
+    bool has_id; /* false: the bytes are no MessagePack-RPC request at all; close */
+    bool notification;
+    uint32_t id;
+    const normd_method *method;
+    normd_value field[NORMD_MAX_FIELDS]; /* by index, as in methods.h */
+    normd_keys keys;                     /* of the arrays, or of `params` when there are none */
+} normd_call;
+
+/* Decodes and checks a whole request: envelope, method, every field present, known and of its kind,
+   array headers. Uses `zone` for msgpack-c's objects; it is cleared first and must stay untouched
+   while the call is used. On an error `call->has_id` says whether it can be answered. */
+normd_status normd_call_decode(
+    normd_message *message, msgpack_zone *zone, normd_call *call, normd_error *error);
+
+/* An array's header, from a msgpack-numpy map. Refuses kind "O", big-endian types, shapes whose
+   product is not the data's size. `name` is the field's, for messages. */
+normd_status normd_wire_array_decode(const msgpack_object *object, normd_message *message,
+    const char *name, normd_wire_array *array, normd_error *error);
+
+/* A decoded response, for clients. Points into the message. */
+typedef struct normd_response {
+    uint32_t id;
+    bool failed;
+    const msgpack_object *error; /* nil or a string */
+    const msgpack_object *result;
+} normd_response;
+normd_status normd_response_decode(
+    normd_message *message, msgpack_zone *zone, normd_response *response, normd_error *error);
+
+#endif

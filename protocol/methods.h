@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_PROTOCOL_METHODS_H
+#define NORMD_PROTOCOL_METHODS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The methods, once. A row: (NAME, wire name, class). The class says where a method runs:
+ *   LOOP   answered by the event loop, at once
+ *   SERVE  reads a snapshot: on the loop when tiny, else in the pool's serving lane
+ *   TRAIN  changes a session: in the session's queue, one after another
+ *   MANAGE changes the set of sessions: the work in the pool, the set on the loop
+ */
+#define NORMD_METHOD_MAP(X)                                                                        \
+    X(HELLO, "hello", LOOP)                                                                        \
+    X(PING, "ping", LOOP)                                                                          \
+    X(SERVER_INFO, "server.info", LOOP)                                                            \
+    X(SESSION_CREATE, "session.create", MANAGE)                                                    \
+    X(SESSION_LIST, "session.list", LOOP)                                                          \
+    X(SESSION_DESCRIBE, "session.describe", SERVE)                                                 \
+    X(SESSION_DELETE, "session.delete", MANAGE)                                                    \
+    X(SESSION_EXPORT, "session.export", SERVE)                                                     \
+    X(SESSION_IMPORT, "session.import", MANAGE)                                                    \
+    X(FORWARD, "forward", TRAIN)                                                                   \
+    X(BACKWARD, "backward", TRAIN)                                                                 \
+    X(STEP, "step", TRAIN)                                                                         \
+    X(TRAIN, "train", TRAIN)                                                                       \
+    X(EVALUATE, "evaluate", SERVE)                                                                 \
+    X(INFER, "infer", SERVE)                                                                       \
+    X(STATS, "stats", SERVE)
+
+typedef enum normd_method_class {
+    NORMD_CLASS_LOOP,
+    NORMD_CLASS_SERVE,
+    NORMD_CLASS_TRAIN,
+    NORMD_CLASS_MANAGE,
+} normd_method_class;
+
+typedef enum normd_method_id {
+#define NORMD_METHOD_ENUM(name, wire, class) NORMD_METHOD_##name,
+    NORMD_METHOD_MAP(NORMD_METHOD_ENUM)
+#undef NORMD_METHOD_ENUM
+        NORMD_METHOD_COUNT
+} normd_method_id;
+
+/* What a field of `params` holds. */
+typedef enum normd_kind {
+    NORMD_KIND_STRING,
+    NORMD_KIND_BOOL,
+    NORMD_KIND_UINT,
+    NORMD_KIND_ARRAY, /* a msgpack-numpy map */
+    NORMD_KIND_BYTES, /* bin or str */
+    NORMD_KIND_TREE,  /* any value without large payloads: options, handed on as JSON */
+} normd_kind;
+
+typedef struct normd_field {
+    const char *name;
+    normd_kind kind;
+    bool required;
+} normd_field;
+
+enum { NORMD_MAX_FIELDS = 12 };
+
+/* A method and its fields; `fields` ends at `field_count`. Handlers reach a field by its index in
+   this list, for which methods.c's neighbours declare enums (see the NORMD_FIELD_ enums below). */
+typedef struct normd_method {
+    normd_method_id id;
+    const char *name;
+    normd_method_class class;
+    const normd_field *fields;
+    size_t field_count;
+} normd_method;
+
+const normd_method *normd_method_get(normd_method_id id);
+/* NULL when there is none. */
+const normd_method *normd_method_find(const char *name, size_t length);
+
+/* The fields of every method, in the order of the lists in PROTOCOL.md. */
+enum { NORMD_HELLO_CLIENT, NORMD_HELLO_TOKEN };
+enum {
+    NORMD_CREATE_SESSION,
+    NORMD_CREATE_LAYERS,
+    NORMD_CREATE_INPUT,
+    NORMD_CREATE_LOSS,
+    NORMD_CREATE_OPTIMIZER,
+    NORMD_CREATE_CONVENTION,
+    NORMD_CREATE_DTYPE,
+    NORMD_CREATE_SEED,
+    NORMD_CREATE_IF_EXISTS,
+};
+enum { NORMD_DESCRIBE_SESSION, NORMD_DESCRIBE_CONVENTION };
+enum { NORMD_DELETE_SESSION };
+enum { NORMD_EXPORT_SESSION, NORMD_EXPORT_FORMAT };
+enum { NORMD_IMPORT_SESSION, NORMD_IMPORT_FORMAT, NORMD_IMPORT_DATA };
+enum { NORMD_FORWARD_SESSION, NORMD_FORWARD_X, NORMD_FORWARD_MASK, NORMD_FORWARD_UPDATE_STATS };
+enum { NORMD_BACKWARD_SESSION, NORMD_BACKWARD_STEP, NORMD_BACKWARD_DY, NORMD_BACKWARD_APPLY };
+enum { NORMD_STEP_SESSION };
+enum { NORMD_TRAIN_SESSION, NORMD_TRAIN_X, NORMD_TRAIN_TARGET };
+enum { NORMD_EVALUATE_SESSION, NORMD_EVALUATE_X, NORMD_EVALUATE_TARGET };
+enum { NORMD_INFER_SESSION, NORMD_INFER_X };
+enum { NORMD_STATS_SESSION, NORMD_STATS_LAYER, NORMD_STATS_CONVENTION };
+
+#endif
