@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=clients/setup/packages.sh
+source clients/setup/packages.sh
+
+usage() {
+    cat <<'EOF'
+usage: clients/demo.sh [--keep] [--no-install]
+
+Builds normd, starts it, and has four clients (two processes of normctl, two of Python) train one
+shared session on handwritten digits at the same time, while others look on and ask for inference.
+
+  --keep         leave the daemon running, and say how to talk to it
+  --no-install   do not install missing Debian packages
+EOF
+}
+
+keep=no
+install=yes
+for option in "$@"; do
+    case $option in
+    --keep) keep=yes ;;
+    --no-install) install=no ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+
+epochs=20
+batch=64
+python=/usr/bin/python3
+work=$(mktemp -d "${TMPDIR:-/tmp}/normd-demo.XXXXXX")
+daemon=
+clients=()
+
+clean_up() {
+    local status=$?
+    for client in "${clients[@]}"; do
+        kill "$client" 2>/dev/null || true
+    done
+    if [ -n "$daemon" ] && { [ "$keep" = no ] || [ "$status" -ne 0 ]; }; then
+        kill -TERM "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
+    if [ "$status" -ne 0 ] && [ -s "$work/daemon.log" ]; then
+        say "The demo failed. The daemon's last words:" >&2
+        tail -n 20 "$work/daemon.log" >&2
+    fi
+    [ "$keep" = yes ] && [ "$status" -eq 0 ] || rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+heading() {
+    printf '\n== %s\n' "$*"
+}
+
+normctl() {
+    build/bin/normctl --port "$port" "$@"
+}
+
+# json FIELD: one field of the JSON map on standard input.
+json() {
+    "$python" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
+
+build() {
+    [ "$install" = no ] || install_missing "${packages_to_build[@]}"
+    say "Building normd (release)"
+    build_quietly cmake --preset release -DNORMD_TESTS=OFF -DNORMD_WERROR=OFF
+    build_quietly cmake --build --preset release --target normd normctl
+}
+
+start_daemon() {
+    build/bin/normd --port 0 2>"$work/daemon.log" &
+    daemon=$!
+    for _ in $(seq 100); do
+        port=$(sed -n 's/^normd: listening on .*:\([0-9]*\)$/\1/p' "$work/daemon.log")
+        [ -n "$port" ] && return 0
+        kill -0 "$daemon" 2>/dev/null || return 1
+        sleep 0.05
+    done
+    return 1
+}
+
+# Every fifth row is held out for the test; the rest is dealt to the four clients.
+split_data() {
+    gzip -dc clients/data/digits.csv.gz | awk -F, -v dir="$work" '
+        NR % 5 == 0 { print > (dir "/test.csv"); next }
+        { print > (dir "/train-" (1 + kept++ % 4) ".csv") }'
+}
+
+create_session() {
+    normctl create digits --input 64 --layers 'linear 128, batch_norm, relu, linear 10' \
+        --loss cross_entropy --optimizer 'adam lr=0.001' --seed 1
+}
+
+start_clients() {
+    local client
+    for client in 1 2; do
+        build/bin/normctl --port "$port" train digits "$work/train-$client.csv" --scale 16 \
+            --epochs "$epochs" --batch "$batch" --seed "$client" \
+            >"$work/client-$client.log" 2>&1 &
+        clients+=($!)
+    done
+    for client in 3 4; do
+        "$python" clients/python/examples/train_csv.py --port "$port" --scale 16 \
+            --epochs "$epochs" --batch "$batch" --seed "$client" \
+            digits "$work/train-$client.csv" >"$work/client-$client.log" 2>&1 &
+        clients+=($!)
+    done
+}
+
+# Steps that the four clients make together: a rest of one row joins the batch before it.
+count_steps() {
+    local file rows steps=0
+    for file in "$work"/train-*.csv; do
+        rows=$(wc -l <"$file")
+        steps=$((steps + epochs * ((rows + batch - 2) / batch)))
+    done
+    echo "$steps"
+}
+
+wait_for_clients() {
+    local index
+    for index in "${!clients[@]}"; do
+        if ! wait "${clients[$index]}"; then
+            say "Client $((index + 1)) failed:" >&2
+            cat "$work/client-$((index + 1)).log" >&2
+            exit 1
+        fi
+    done
+    clients=()
+}
+
+tell_how_to_talk() {
+    disown "$daemon"
+    heading "The daemon goes on"
+    cat <<EOF
+It listens on 127.0.0.1:$port, process $daemon. Try:
+  build/bin/normctl --port $port stats digits
+  build/bin/normctl --port $port evaluate digits $work/test.csv --scale 16
+  build/bin/normctl --port $port infer digits $work/test.csv --scale 16 --argmax
+Stop it with:
+  kill $daemon; rm -r $work
+EOF
+}
+
+export PYTHONPATH=clients/python PYTHONDONTWRITEBYTECODE=1
+
+build
+split_data
+test_rows=$(wc -l <"$work/test.csv")
+train_rows=$(cat "$work"/train-*.csv | wc -l)
+started=$SECONDS
+
+heading "The daemon"
+start_daemon
+sed -n 's/^normd: //p' "$work/daemon.log"
+
+heading "One session: linear 128, batch norm, relu, linear 10, cross-entropy, Adam"
+create_session
+say
+say "Running statistics before training:"
+normctl stats digits
+
+steps=$(count_steps)
+heading "Four clients train it at once: $train_rows digits, $epochs epochs, batches of $batch, $steps steps"
+say "Two are normctl, two are Python. A fifth watches: $test_rows held-out digits."
+start_clients
+"$python" clients/python/examples/watch.py --port "$port" --scale 16 --until-step "$steps" \
+    digits "$work/test.csv"
+wait_for_clients
+
+heading "What they left"
+say "Running statistics after training:"
+normctl stats digits
+say "Held-out digits:"
+normctl evaluate digits "$work/test.csv" --scale 16
+
+accuracy=$(normctl --json evaluate digits "$work/test.csv" --scale 16 | json accuracy)
+version=$(normctl --json describe digits | json version)
+heading "In plain words"
+cat <<EOF
+Four processes sent $train_rows digits $epochs times, $steps batches in all. The daemon took them one after
+another, so that there is one set of parameters and running statistics: version $version of the
+session. While they trained, inference and evaluation were answered from whole versions, without
+waiting. Of $test_rows digits that nobody trained on, the model reads $(awk "BEGIN{printf \"%.1f\", 100 * $accuracy}") % right.
+EOF
+
+[ "$version" -eq "$steps" ] || {
+    say "Expected version $steps, got $version: a batch was lost or applied twice." >&2
+    exit 1
+}
+if [ "$keep" = yes ]; then
+    tell_how_to_talk
+else
+    kill -TERM "$daemon"
+    wait "$daemon"
+    daemon=
+    say
+    say "The daemon was stopped and answered everything; nothing is left behind."
+fi
+say "This took $((SECONDS - started)) seconds after the build."

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=clients/setup/packages.sh
+source clients/setup/packages.sh
+
+usage() {
+    cat <<'EOF'
+usage: tests/run.sh [OPTIONS] [-- CTEST OPTIONS]
+
+Installs the Debian packages that are missing, builds, and runs every test.
+
+  --preset NAME    release (default), debug, asan-ubsan or tsan
+  --all-presets    the tests in release, then asan-ubsan, then tsan
+  --fuzz SECONDS   each fuzz target for so long (Clang)
+  --soak SECONDS   normbench with random connects and disconnects for so long, then a look at leaks
+                   and at resident memory
+  --no-install     do not install packages
+  --clean          remove the build folder first
+
+What stands behind -- goes to ctest: "tests/run.sh -- -R session" runs the tests of that name.
+EOF
+}
+
+presets=(release)
+fuzz_seconds=0
+soak_seconds=0
+install=yes
+clean=no
+while [ $# -gt 0 ]; do
+    case $1 in
+    --preset) presets=("${2:?--preset needs a name}") && shift ;;
+    --all-presets) presets=(release asan-ubsan tsan) ;;
+    --fuzz) fuzz_seconds=${2:?--fuzz needs seconds} && shift ;;
+    --soak) soak_seconds=${2:?--soak needs seconds} && shift ;;
+    --no-install) install=no ;;
+    --clean) clean=yes ;;
+    -h | --help) usage && exit 0 ;;
+    --) shift && break ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+build_folder() {
+    [ "$1" = release ] && echo build || echo "build-$1"
+}
+
+run_preset() {
+    local preset=$1 folder
+    shift
+    folder=$(build_folder "$preset")
+    [ "$clean" = yes ] && rm -rf "$folder"
+    say "== Building ($preset)"
+    # CMake's own Python and other tools on PATH must not matter: the tests use Debian's.
+    build_quietly cmake --preset "$preset"
+    build_quietly cmake --build --preset "$preset"
+    say "== Testing ($preset)"
+    ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 \
+        UBSAN_OPTIONS=print_stacktrace=1 \
+        TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 \
+        ctest --test-dir "$folder" --output-on-failure --parallel 2 "$@"
+}
+
+if [ "$install" = yes ]; then
+    install_missing "${packages_to_build[@]}" "${packages_to_test[@]}"
+    [ "$fuzz_seconds" -eq 0 ] || install_missing clang libclang-rt-14-dev
+fi
+if [ "$fuzz_seconds" -gt 0 ]; then
+    tests/fuzz/run.sh "$fuzz_seconds"
+elif [ "$soak_seconds" -gt 0 ]; then
+    tests/soak/run.sh "$soak_seconds"
+else
+    for preset in "${presets[@]}"; do
+        run_preset "$preset" "$@"
+    done
+fi
