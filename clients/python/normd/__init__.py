@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client of normd: NumPy arrays in, NumPy arrays out.
+
+    with normd.connect() as client:
+        model = client.create("demo", [{"type": "batch_norm", "features": 4}])
+        y = model.infer([[1.0, 2.0, 3.0, 4.0]]).y
+"""
+
+from normd import calls
+from normd.client import Client, connect
+from normd.errors import (
+    BadArgument,
+    BadRequest,
+    BadShape,
+    Busy,
+    ConnectionLost,
+    ContextLost,
+    Error,
+    Forbidden,
+    Internal,
+    NoSuchMethod,
+    NoSuchSession,
+    NotAuthenticated,
+    NotFinite,
+    SeqGap,
+    SeqReused,
+    SeqTooOld,
+    SessionExists,
+    ShuttingDown,
+    StoreFailed,
+    Timeout,
+    TooLarge,
+    UnknownClient,
+)
+from normd.pipeline import Future, Pipeline
+from normd.results import (
+    Backward,
+    Evaluate,
+    Export,
+    Forward,
+    Hello,
+    Import,
+    Infer,
+    LayerStats,
+    ServerInfo,
+    Stats,
+    Step,
+    Train,
+)
+from normd.session import Session
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backward",
+    "BadArgument",
+    "BadRequest",
+    "BadShape",
+    "Busy",
+    "Client",
+    "ConnectionLost",
+    "ContextLost",
+    "Error",
+    "Evaluate",
+    "Export",
+    "Forbidden",
+    "Forward",
+    "Future",
+    "Hello",
+    "Import",
+    "Infer",
+    "Internal",
+    "LayerStats",
+    "NoSuchMethod",
+    "NoSuchSession",
+    "NotAuthenticated",
+    "NotFinite",
+    "Pipeline",
+    "SeqGap",
+    "SeqReused",
+    "SeqTooOld",
+    "ServerInfo",
+    "Session",
+    "SessionExists",
+    "ShuttingDown",
+    "Stats",
+    "Step",
+    "StoreFailed",
+    "Timeout",
+    "TooLarge",
+    "Train",
+    "UnknownClient",
+    "calls",
+    "connect",
+]

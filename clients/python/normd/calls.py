@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods of the protocol: what each takes, and what its answer becomes.
+
+A call is a value that nothing has sent yet; Client runs it, Pipeline puts it in line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Generic, List, Mapping, NamedTuple, Optional, TypeVar
+
+import numpy as np
+
+from normd import results
+
+Result = TypeVar("Result")
+Layers = List[Mapping[str, Any]]
+
+
+class _Parts(NamedTuple):
+    method: str
+    fields: Mapping[str, Any]
+    parse: Callable[[Any], Any]
+
+
+class Call(_Parts, Generic[Result]):
+    """A method's name, its fields (None: left out), and the reader of its answer."""
+
+
+def _fields_of(kind: Callable[..., Result]) -> Callable[[Mapping[str, Any]], Result]:
+    """A reader that fills the NamedTuple `kind`; what an answer does not have is None.
+
+    Fields that a later daemon adds are let pass.
+    """
+    names = kind._fields  # type: ignore[attr-defined]
+    return lambda answer: kind(*[answer.get(name) for name in names])
+
+
+def _array(values: Any) -> np.ndarray:
+    return np.asarray(values)
+
+
+def ping() -> Call[str]:
+    return Call("ping", {}, str)
+
+
+def hello(client: Optional[str] = None, token: Optional[str] = None) -> Call[results.Hello]:
+    return Call("hello", {"client": client, "token": token}, _fields_of(results.Hello))
+
+
+def info() -> Call[results.ServerInfo]:
+    return Call("server.info", {}, _fields_of(results.ServerInfo))
+
+
+def create(session: str, layers: Layers, **options: Any) -> Call[Dict[str, Any]]:
+    return Call("session.create", {"session": session, "layers": layers, **options}, dict)
+
+
+def list_sessions() -> Call[List[str]]:
+    return Call("session.list", {}, lambda answer: list(answer["sessions"]))
+
+
+def describe(session: str, convention: Optional[str] = None) -> Call[Dict[str, Any]]:
+    return Call("session.describe", {"session": session, "convention": convention}, dict)
+
+
+def delete(session: str) -> Call[bool]:
+    return Call("session.delete", {"session": session}, lambda answer: bool(answer["deleted"]))
+
+
+def export(session: str, format: str = "safetensors") -> Call[results.Export]:
+    def parse(answer: Mapping[str, Any]) -> results.Export:
+        return results.Export(answer["format"], answer["version"], bytes(answer["data"]))
+
+    return Call("session.export", {"session": session, "format": format}, parse)
+
+
+def import_(session: str, data: bytes, format: str = "safetensors") -> Call[results.Import]:
+    fields = {"session": session, "format": format, "data": data}
+    return Call("session.import", fields, _fields_of(results.Import))
+
+
+def forward(
+    session: str, x: Any, mask: Any = None, update_stats: Optional[bool] = None
+) -> Call[results.Forward]:
+    fields = {
+        "session": session,
+        "x": _array(x),
+        "mask": None if mask is None else np.asarray(mask, dtype=bool),
+        "update_stats": update_stats,
+    }
+    return Call("forward", fields, _fields_of(results.Forward))
+
+
+def backward(
+    session: str, step: int, dy: Any, apply: Optional[bool] = None
+) -> Call[results.Backward]:
+    fields = {"session": session, "step": step, "dy": _array(dy), "apply": apply}
+    return Call("backward", fields, _fields_of(results.Backward))
+
+
+def step(session: str) -> Call[results.Step]:
+    return Call("step", {"session": session}, _fields_of(results.Step))
+
+
+def train(session: str, x: Any, target: Any) -> Call[results.Train]:
+    fields = {"session": session, "x": _array(x), "target": _array(target)}
+    return Call("train", fields, _fields_of(results.Train))
+
+
+def evaluate(session: str, x: Any, target: Any) -> Call[results.Evaluate]:
+    fields = {"session": session, "x": _array(x), "target": _array(target)}
+    return Call("evaluate", fields, _fields_of(results.Evaluate))
+
+
+def infer(session: str, x: Any) -> Call[results.Infer]:
+    return Call("infer", {"session": session, "x": _array(x)}, _fields_of(results.Infer))
+
+
+def stats(
+    session: str, layer: Optional[str] = None, convention: Optional[str] = None
+) -> Call[results.Stats]:
+    fields = {"session": session, "layer": layer, "convention": convention}
+    return Call("stats", fields, results.parse_stats)

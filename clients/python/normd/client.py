@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client: one method of Python for each method of the wire."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar, Union
+
+from normd import calls, results
+from normd.connection import Connection, Reply
+from normd.connection import connect as _connect
+from normd.pipeline import Future, Pipeline
+from normd.session import Session
+
+DEFAULT_PORT = 6676
+DEFAULT_TIMEOUT = 60.0
+
+Result = TypeVar("Result")
+Named = Union[str, Mapping[str, Any]]
+
+
+class Client:
+    """A connection to a daemon, made again by the next call after it was lost.
+
+    Nothing is ever sent twice: after ConnectionLost or Timeout the caller decides, because the
+    request may have been done.
+
+    Any thread may call. There is one lock: a call holds it from its first byte sent to its last
+    byte received, so calls of several threads run one after another. For calls side by side, give
+    each thread a client, or use a pipeline.
+
+    Arrays: anything that np.asarray takes. C-contiguous little-endian arrays are sent without a
+    copy; large answers are received into the memory of the array that is returned.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        *,
+        unix: Optional[str] = None,
+        timeout: Optional[float] = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Connects. `timeout` is in seconds and counts for each call; None waits for ever."""
+        self._host = host
+        self._port = port
+        self._unix = unix
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._connection: Optional[Connection] = _connect(host, port, unix, timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; answers that are still open fail with ConnectionLost."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    # ---- Any call ----
+
+    def run(self, call: calls.Call[Result]) -> Result:
+        """Sends one call and waits for its answer."""
+        with self._lock:
+            connection = self._connected()
+            reply = connection.send(call.method, call.fields, self._timeout)
+            answer = connection.wait(reply, self._timeout)
+        return call.parse(answer)
+
+    def submit(self, call: calls.Call[Result]) -> Future[Result]:
+        """Sends one call of normd.calls; its answer is waited for by the future."""
+        with self._lock:
+            connection = self._connected()
+            reply = connection.send(call.method, call.fields, self._timeout)
+        return Future(self, connection, reply, call)
+
+    def pipeline(self) -> Pipeline:
+        """Many calls in flight: `with client.pipeline() as p: p.train(...)`."""
+        return Pipeline(self)
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(self._host, self._port, self._unix, self._timeout)
+        return self._connection
+
+    def _wait(self, connection: Connection, reply: Reply) -> Any:
+        with self._lock:
+            return connection.wait(reply, self._timeout)
+
+    # ---- The daemon ----
+
+    def ping(self) -> str:
+        """"pong"."""
+        return self.run(calls.ping())
+
+    def hello(self, client: Optional[str] = None, token: Optional[str] = None) -> results.Hello:
+        """Says who calls and asks who answers."""
+        return self.run(calls.hello(client, token))
+
+    def info(self) -> results.ServerInfo:
+        """The daemon's version, load and limits."""
+        return self.run(calls.info())
+
+    # ---- Sessions ----
+
+    def create(
+        self,
+        session: str,
+        layers: calls.Layers,
+        *,
+        input: Any = None,
+        loss: Optional[Named] = None,
+        optimizer: Optional[Named] = None,
+        convention: Optional[str] = None,
+        dtype: Optional[str] = None,
+        seed: Optional[int] = None,
+        if_exists: Optional[str] = None,
+    ) -> Session:
+        """Makes a session. What is left out takes the convention's default.
+
+        `if_exists` is "error", "ok" (the one that is there, when it was made the same) or
+        "replace".
+        """
+        call = calls.create(
+            session,
+            layers,
+            input=input,
+            loss=loss,
+            optimizer=optimizer,
+            convention=convention,
+            dtype=dtype,
+            seed=seed,
+            if_exists=if_exists,
+        )
+        return Session(self, session, self.run(call))
+
+    def session(self, name: str) -> Session:
+        """A handle to a session that is there, or will be; asks nothing."""
+        return Session(self, name)
+
+    def list(self) -> List[str]:
+        """The names of all sessions."""
+        return self.run(calls.list_sessions())
+
+    def describe(self, session: str, convention: Optional[str] = None) -> Dict[str, Any]:
+        """The whole configuration, every default filled in, and the parameter counts."""
+        return self.run(calls.describe(session, convention))
+
+    def delete(self, session: str) -> bool:
+        """Deletes the session and its state."""
+        return self.run(calls.delete(session))
+
+    def export(self, session: str, format: str = "safetensors") -> results.Export:
+        """The session as a file: parameters, statistics, optimizer slots, configuration."""
+        return self.run(calls.export(session, format))
+
+    def import_(self, session: str, data: bytes, format: str = "safetensors") -> results.Import:
+        """Sets the session's state from a file; makes the session when there is none."""
+        return self.run(calls.import_(session, data, format))
+
+    # ---- Batches ----
+
+    def train(self, session: str, x: Any, target: Any) -> results.Train:
+        """One optimizer step on a batch."""
+        return self.run(calls.train(session, x, target))
+
+    def evaluate(self, session: str, x: Any, target: Any) -> results.Evaluate:
+        """The loss of a batch in eval mode; changes nothing."""
+        return self.run(calls.evaluate(session, x, target))
+
+    def infer(self, session: str, x: Any) -> results.Infer:
+        """The output in eval mode; changes nothing."""
+        return self.run(calls.infer(session, x))
+
+    def forward(
+        self, session: str, x: Any, mask: Any = None, update_stats: Optional[bool] = None
+    ) -> results.Forward:
+        """Training-mode output; the daemon keeps what backward needs. `mask`: true counts."""
+        return self.run(calls.forward(session, x, mask, update_stats))
+
+    def backward(
+        self, session: str, step: int, dy: Any, apply: Optional[bool] = None
+    ) -> results.Backward:
+        """Gradients of a forward step. `apply=False` only adds them up, for `step`."""
+        return self.run(calls.backward(session, step, dy, apply))
+
+    def step(self, session: str) -> results.Step:
+        """The optimizer's step with the gradients that backward added up."""
+        return self.run(calls.step(session))
+
+    def stats(
+        self, session: str, layer: Optional[str] = None, convention: Optional[str] = None
+    ) -> results.Stats:
+        """Running statistics, gamma and beta of every batch norm, or of one by its name."""
+        return self.run(calls.stats(session, layer, convention))
+
+
+def connect(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    unix: Optional[str] = None,
+    timeout: Optional[float] = DEFAULT_TIMEOUT,
+) -> Client:
+    """A client that is connected; use it in a `with` statement."""
+    return Client(host, port, unix=unix, timeout=timeout)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the methods answer. `version` counts the session's committed changes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+
+class Hello(NamedTuple):
+    """The daemon's introduction; `limits` says what one message may be."""
+
+    server: str
+    version: str
+    protocol: int
+    limits: Dict[str, int]
+
+
+class ServerInfo(NamedTuple):
+    """The daemon's state: `uptime` in seconds, `bytes` held by the sessions."""
+
+    version: str
+    uptime: float
+    threads: int
+    instruction_set: str
+    blas: str
+    connections: int
+    sessions: int
+    bytes: int
+    limits: Dict[str, int]
+
+
+class Export(NamedTuple):
+    """A model as one file, of the state after `version` changes."""
+
+    format: str
+    version: int
+    data: bytes
+
+
+class Import(NamedTuple):
+    """Whether the file made a new session, and the session's version after it."""
+
+    created: bool
+    version: int
+
+
+class Forward(NamedTuple):
+    """`step` names the kept context in backward."""
+
+    step: int
+    version: int
+    y: np.ndarray
+
+
+class Backward(NamedTuple):
+    """The gradient by the input of the forward step."""
+
+    version: int
+    dx: np.ndarray
+
+
+class Step(NamedTuple):
+    """The version after the optimizer's step."""
+
+    version: int
+
+
+class Train(NamedTuple):
+    """`accuracy` is None where the loss is no classification; `steps` counts optimizer steps."""
+
+    loss: float
+    accuracy: Optional[float]
+    steps: int
+    version: int
+
+
+class Evaluate(NamedTuple):
+    """As Train, in eval mode, of the state after `version` changes."""
+
+    loss: float
+    accuracy: Optional[float]
+    steps: int
+    version: int
+
+
+class Infer(NamedTuple):
+    """`y` as the state after `version` changes gives it."""
+
+    version: int
+    y: np.ndarray
+
+
+class LayerStats(NamedTuple):
+    """One batch norm's state; None for what the layer does not have.
+
+    The names are PyTorch's also where the answer came with Keras' (moving_mean, gamma, ...).
+    """
+
+    name: str
+    type: str
+    num_batches_tracked: int
+    running_mean: Optional[np.ndarray]
+    running_var: Optional[np.ndarray]
+    weight: Optional[np.ndarray]
+    bias: Optional[np.ndarray]
+
+
+class Stats(NamedTuple):
+    """Every batch norm of the session, or the one that was asked for."""
+
+    version: int
+    layers: Tuple[LayerStats, ...]
+
+
+_KERAS_NAMES = {
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+    "weight": "gamma",
+    "bias": "beta",
+}
+
+
+def parse_stats(result: Dict[str, Any]) -> Stats:
+    """The answer of `stats`, whichever framework's names it has."""
+    layers = []
+    for layer in result["layers"]:
+        arrays = {name: layer.get(name, layer.get(_KERAS_NAMES[name])) for name in _KERAS_NAMES}
+        layers.append(
+            LayerStats(
+                name=layer["name"],
+                type=layer["type"],
+                num_batches_tracked=layer["num_batches_tracked"],
+                **arrays,
+            )
+        )
+    return Stats(result["version"], tuple(layers))

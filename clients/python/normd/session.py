@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session of a daemon, with its name filled into each call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from normd import results
+
+if TYPE_CHECKING:
+    from normd.client import Client
+
+
+class Session:
+    """A handle. It holds no state of the model; deleting it deletes nothing.
+
+    `description` is what create answered, with the field `created`; None for other handles.
+    """
+
+    def __init__(
+        self, client: Client, name: str, description: Optional[Dict[str, Any]] = None
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"Session({self.name!r})"
+
+    def train(self, x: Any, target: Any) -> results.Train:
+        """See Client.train."""
+        return self.client.train(self.name, x, target)
+
+    def evaluate(self, x: Any, target: Any) -> results.Evaluate:
+        """See Client.evaluate."""
+        return self.client.evaluate(self.name, x, target)
+
+    def infer(self, x: Any) -> results.Infer:
+        """See Client.infer."""
+        return self.client.infer(self.name, x)
+
+    def forward(
+        self, x: Any, mask: Any = None, update_stats: Optional[bool] = None
+    ) -> results.Forward:
+        """See Client.forward."""
+        return self.client.forward(self.name, x, mask, update_stats)
+
+    def backward(self, step: int, dy: Any, apply: Optional[bool] = None) -> results.Backward:
+        """See Client.backward."""
+        return self.client.backward(self.name, step, dy, apply)
+
+    def step(self) -> results.Step:
+        """See Client.step."""
+        return self.client.step(self.name)
+
+    def stats(
+        self, layer: Optional[str] = None, convention: Optional[str] = None
+    ) -> results.Stats:
+        """See Client.stats."""
+        return self.client.stats(self.name, layer, convention)
+
+    def describe(self, convention: Optional[str] = None) -> Dict[str, Any]:
+        """See Client.describe."""
+        return self.client.describe(self.name, convention)
+
+    def export(self, format: str = "safetensors") -> results.Export:
+        """See Client.export."""
+        return self.client.export(self.name, format)
+
+    def import_(self, data: bytes, format: str = "safetensors") -> results.Import:
+        """See Client.import_."""
+        return self.client.import_(self.name, data, format)
+
+    def delete(self) -> bool:
+        """See Client.delete."""
+        return self.client.delete(self.name)
