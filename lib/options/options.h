@@ -50,8 +50,8 @@ bool normd_options_bool(normd_options *options, const char *key, bool otherwise)
 /* A finite number in [least, most]; integers are numbers. */
 double normd_options_number(
     normd_options *options, const char *key, double otherwise, double least, double most);
-/* The same, where null is a value of its own: *is_null tells. `otherwise_null` is what a missing
-   key means. */
+/* The same, where null is a value of its own: *is_null tells. A missing key leaves *is_null as it
+   was. */
 double normd_options_number_or_null(normd_options *options, const char *key, double otherwise,
     double least, double most, bool *is_null);
 int64_t normd_options_integer(
@@ -75,5 +75,9 @@ normd_status normd_options_finish(normd_options *options, normd_error *error);
 
 /* A short text of a JSON value for messages: `"small"`, `[1, 2, ...]`, `a map`. Returns `text`. */
 const char *normd_options_show(const json_t *value, char *text, size_t size);
+/* The same for a string of `length` bytes: in quotes, control characters escaped, cut between
+   characters. */
+const char *normd_options_show_string(const char *value, size_t length, char *text, size_t size);
+enum { NORMD_OPTIONS_SHOW_BYTES = 64 }; /* a good `size` for both */
 
 #endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/conventions/convention.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/options/options.h"
+
+static const normd_convention_facts facts[NORMD_CONVENTION_COUNT] = {
+    [NORMD_PYTORCH] =
+        {
+            .name = "pytorch",
+            .axis = 1,
+            .eps = 1e-5,
+            .momentum = 0.1,
+            .momentum_keeps = false,
+            .running_unbiased = true,
+            .single_value_allowed = false,
+            .weight_name = "weight",
+            .bias_name = "bias",
+            .running_mean_name = "running_mean",
+            .running_var_name = "running_var",
+            .linear_weight_init = "torch_linear",
+            .linear_bias_init = "torch_linear",
+        },
+    [NORMD_KERAS] =
+        {
+            .name = "keras",
+            .axis = -1,
+            .eps = 1e-3,
+            .momentum = 0.99,
+            .momentum_keeps = true,
+            .running_unbiased = false,
+            .single_value_allowed = true,
+            .weight_name = "gamma",
+            .bias_name = "beta",
+            .running_mean_name = "moving_mean",
+            .running_var_name = "moving_variance",
+            .linear_weight_init = "glorot_uniform",
+            .linear_bias_init = "zeros",
+        },
+};
+
+normd_status normd_convention_parse(
+    const char *name, normd_convention *convention, normd_error *error)
+{
+    for (int i = 0; i < NORMD_CONVENTION_COUNT; i++) {
+        if (strcmp(facts[i].name, name) == 0) {
+            *convention = (normd_convention)i;
+            return NORMD_OK;
+        }
+    }
+    char got[NORMD_OPTIONS_SHOW_BYTES];
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "convention: expected \"pytorch\" or \"keras\", got %s",
+        normd_options_show_string(name, strlen(name), got, sizeof got));
+}
+
+const normd_convention_facts *normd_convention_facts_of(normd_convention convention)
+{
+    assert(convention < NORMD_CONVENTION_COUNT);
+    return &facts[convention];
+}
