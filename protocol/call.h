@@ -35,14 +35,17 @@ typedef struct normd_value {
             size_t size;
             normd_payload *payload; /* or NULL */
         } bytes;
-        const msgpack_object *tree;
+        const msgpack_object *tree; /* an ext in it is the `data` of an array map, nothing else */
     } as;
 } normd_value;
 
-/* A decoded request. Points into the message, which must stay. */
+/* A decoded request. Points into the message, which must stay. When decoding failed:
+     notification   drop it; a notification is never answered
+     has_id         answer the error to `id`
+     neither        the bytes are no MessagePack-RPC request at all; close */
 typedef struct normd_call {
-    bool has_id; /* false: the bytes are no MessagePack-RPC request at all; close */
-    bool notification;
+    bool has_id;
+    bool notification; /* then there is no id, and no answer is wanted */
     uint32_t id;
     const normd_method *method;
     normd_value field[NORMD_MAX_FIELDS]; /* by index, as in methods.h */
@@ -51,22 +54,30 @@ typedef struct normd_call {
 
 /* Decodes and checks a whole request: envelope, method, every field present, known and of its kind,
    array headers. Uses `zone` for msgpack-c's objects; it is cleared first and must stay untouched
-   while the call is used. On an error `call->has_id` says whether it can be answered. */
+   while the call is used. BAD_REQUEST: no request; NO_SUCH_METHOD; BAD_ARGUMENT; TOO_LARGE: over a
+   limit; BUSY: no memory for a payload. On an error see normd_call for what to do. */
 normd_status normd_call_decode(
     normd_message *message, msgpack_zone *zone, normd_call *call, normd_error *error);
 
-/* An array's header, from a msgpack-numpy map. Refuses kind "O", big-endian types, shapes whose
-   product is not the data's size. `name` is the field's, for messages. */
+/* Whether an object is meant as an array: a map with a key "nd". */
+bool normd_wire_array_is(const msgpack_object *object);
+
+/* An array's header, from a msgpack-numpy map; "nd": false is a scalar, of rank 0. Refuses kind
+   "O", structured and big-endian types, shapes whose product is not the data's size. Axes of extent
+   0 are let pass. `name` is the field's, for messages. */
 normd_status normd_wire_array_decode(const msgpack_object *object, normd_message *message,
     const char *name, normd_wire_array *array, normd_error *error);
 
-/* A decoded response, for clients. Points into the message. */
+/* A decoded response, for clients. Points into the message. `error` is a string (str or bin) when
+   `failed`, else nil. */
 typedef struct normd_response {
     uint32_t id;
     bool failed;
-    const msgpack_object *error; /* nil or a string */
+    const msgpack_object *error;
     const msgpack_object *result;
 } normd_response;
+/* `zone` as above. BAD_REQUEST: no response; TOO_LARGE, BUSY: read past, `id` is set (0 when even
+   that was not to be had). */
 normd_status normd_response_decode(
     normd_message *message, msgpack_zone *zone, normd_response *response, normd_error *error);
 

@@ -17,7 +17,9 @@
  *
  * A message over a limit is not an end of the stream: the scanner notes the first limit that was
  * broken and goes on to the end of the message, in constant memory, so that it can be answered
- * TOO_LARGE and the next message read. Only a byte that no MessagePack value starts with is fatal.
+ * TOO_LARGE and the next message read. Behind a broken limit no payload is announced. Only a byte
+ * that starts no value of this protocol is fatal: 0xc1, and every ext, which the protocol does not
+ * use.
  */
 typedef enum normd_frame_event {
     NORMD_FRAME_MORE,    /* all given bytes were taken; the message goes on */
@@ -37,28 +39,31 @@ typedef enum normd_frame_excess {
 
 typedef struct normd_frame {
     const normd_limits *limits;
-    uint64_t bytes; /* of this message so far, payloads included */
-    uint64_t payloads_bytes;
-    uint64_t pending;  /* values still to come when deeper than `stack` can tell */
-    uint64_t skip;     /* bytes of a small str, bin or ext still to come */
-    uint32_t elements; /* values begun so far */
-    uint32_t depth;
-    uint32_t payloads;
+    uint64_t bytes;          /* of this message so far, payloads included */
+    uint64_t payloads_bytes; /* the contents of payloads among them */
+    uint64_t skip;           /* bytes of a number or small str or bin still to come */
+    uint32_t elements;       /* values announced so far */
+    uint32_t depth;          /* arrays and maps that are open */
+    uint32_t payloads;       /* announced so far */
     normd_frame_excess excess;
-    uint64_t stack[NORMD_MAX_DEPTH]; /* values still to come at each level */
-    uint8_t header[16];              /* of the value that is being begun */
+    /* Values still to come at each level, the one being read included; level 0 is the message.
+       Once a limit is broken, depth does not matter any more: level 0 counts them all. */
+    uint64_t stack[NORMD_MAX_DEPTH + 1];
+    uint8_t header[5]; /* of a value whose length follows its first byte */
     uint8_t header_have, header_need;
     /* Of the payload announced by NORMD_FRAME_PAYLOAD: */
-    uint64_t payload_size;
-    uint8_t payload_header; /* bytes of its header, the last ones taken */
     bool payload_is_str;
+    uint8_t payload_header; /* bytes of its header, the last ones taken */
+    uint64_t payload_size;
 } normd_frame;
 
-/* Ready for the first byte of a message. `limits` is kept. */
+/* Ready for the first byte of a message. `limits` is kept; it must allow one element, and a depth
+   of at most NORMD_MAX_DEPTH. */
 void normd_frame_start(normd_frame *frame, const normd_limits *limits);
 
-/* Takes bytes up to the next event; `taken` says how many (at most `size`). After DONE, start anew;
-   after BAD, close. */
+/* Takes bytes up to the next event; `taken` says how many (at most `size`; all of them with MORE).
+   After PAYLOAD, call normd_frame_payload_done before the next scan; after DONE, start anew; after
+   BAD, close. How the stream is cut into calls changes nothing but the number of MOREs. */
 normd_frame_event normd_frame_scan(
     normd_frame *frame, const uint8_t *bytes, size_t size, size_t *taken);
 

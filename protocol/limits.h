@@ -8,10 +8,11 @@
 /* What one message may be. Checked by the frame scanner before any other code sees a byte. */
 typedef struct normd_limits {
     uint64_t message_bytes; /* the whole message on the wire */
-    uint64_t head_bytes;    /* the message less its large payloads */
+    uint64_t head_bytes;    /* the message less the contents of its payloads */
     uint32_t elements;      /* MessagePack values in all, nested ones and map keys included */
     uint32_t depth;         /* arrays and maps inside each other; at most NORMD_MAX_DEPTH */
-    uint32_t payload_bytes; /* a bin or str of at least so many bytes is a payload */
+    uint32_t
+        payload_bytes; /* a bin or str of at least so many bytes, and not empty, is a payload */
 } normd_limits;
 
 /* The nesting that msgpack-c takes. */

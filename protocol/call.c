@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/envelope.h"
+#include "protocol/object.h"
+#include "protocol/utf8.h"
+
+/* What is being decoded. */
+typedef struct decoding {
+    normd_message *message;
+    normd_call *call;
+    normd_error *error;
+} decoding;
+
+static const char *kind_expected(normd_kind kind)
+{
+    switch (kind) {
+    case NORMD_KIND_STRING:
+        return "a string";
+    case NORMD_KIND_BOOL:
+        return "true or false";
+    case NORMD_KIND_UINT:
+        return "a non-negative integer";
+    case NORMD_KIND_ARRAY:
+        return "an array (a map of nd, type, kind, shape, data)";
+    case NORMD_KIND_BYTES:
+        return "bytes";
+    case NORMD_KIND_TREE:
+        return "options";
+    }
+    return "";
+}
+
+static normd_status field_wrong(
+    const decoding *d, const normd_field *field, const msgpack_object *object)
+{
+    char shown[NORMD_OBJECT_SHOW_BYTES];
+    return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "%s: expected %s, got %s", field->name,
+        kind_expected(field->kind), normd_object_show(object, shown, sizeof shown));
+}
+
+static normd_status field_read_string(
+    const decoding *d, const normd_field *field, const msgpack_object *object, normd_value *value)
+{
+    normd_object_bytes bytes;
+    if (!normd_object_get_bytes(object, d->message, &bytes)) {
+        return field_wrong(d, field, object);
+    }
+    if (!normd_utf8_is_plain(bytes.data, bytes.size)) {
+        char shown[NORMD_OBJECT_SHOW_BYTES];
+        return normd_error_set(d->error, NORMD_BAD_ARGUMENT,
+            "%s: expected UTF-8 text without control characters, got %s", field->name,
+            normd_object_show(object, shown, sizeof shown));
+    }
+    value->as.string.text = bytes.data;
+    value->as.string.length = bytes.size;
+    return NORMD_OK;
+}
+
+static normd_status field_read_bytes(
+    const decoding *d, const normd_field *field, const msgpack_object *object, normd_value *value)
+{
+    normd_object_bytes bytes;
+    if (!normd_object_get_bytes(object, d->message, &bytes)) {
+        return field_wrong(d, field, object);
+    }
+    value->as.bytes.data = bytes.data;
+    value->as.bytes.size = bytes.size;
+    value->as.bytes.payload = bytes.payload;
+    return NORMD_OK;
+}
+
+/* A tree may hold large bytes only as the data of its arrays. The scanner has bounded its depth. */
+static normd_status tree_check(
+    const decoding *d, const normd_field *field, const msgpack_object *object)
+{
+    normd_status status = NORMD_OK;
+    if (normd_object_is_payload(object)) {
+        return field_wrong(d, field, object);
+    }
+    if (object->type == MSGPACK_OBJECT_ARRAY) {
+        for (uint32_t i = 0; i < object->via.array.size && status == NORMD_OK; i++) {
+            status = tree_check(d, field, &object->via.array.ptr[i]);
+        }
+    } else if (object->type == MSGPACK_OBJECT_MAP && !normd_wire_array_is(object)) {
+        for (uint32_t i = 0; i < object->via.map.size && status == NORMD_OK; i++) {
+            status = tree_check(d, field, &object->via.map.ptr[i].key);
+            if (status == NORMD_OK) {
+                status = tree_check(d, field, &object->via.map.ptr[i].val);
+            }
+        }
+    } else if (object->type == MSGPACK_OBJECT_MAP) {
+        normd_wire_array array;
+        status = normd_wire_array_decode(object, d->message, field->name, &array, d->error);
+    }
+    return status;
+}
+
+static normd_status field_read(
+    const decoding *d, const normd_field *field, const msgpack_object *object, normd_value *value)
+{
+    value->present = true;
+    switch (field->kind) {
+    case NORMD_KIND_STRING:
+        return field_read_string(d, field, object, value);
+    case NORMD_KIND_BOOL:
+        if (object->type != MSGPACK_OBJECT_BOOLEAN) {
+            return field_wrong(d, field, object);
+        }
+        value->as.boolean = object->via.boolean;
+        return NORMD_OK;
+    case NORMD_KIND_UINT:
+        if (object->type != MSGPACK_OBJECT_POSITIVE_INTEGER) {
+            return field_wrong(d, field, object);
+        }
+        value->as.uint = object->via.u64;
+        return NORMD_OK;
+    case NORMD_KIND_ARRAY:
+        return normd_wire_array_decode(object, d->message, field->name, &value->as.array, d->error);
+    case NORMD_KIND_BYTES:
+        return field_read_bytes(d, field, object, value);
+    case NORMD_KIND_TREE:
+        value->as.tree = object;
+        return tree_check(d, field, object);
+    }
+    return NORMD_OK;
+}
+
+static size_t field_find(const normd_method *method, const msgpack_object *key)
+{
+    size_t i = 0;
+    while (i < method->field_count && !normd_object_is_text(key, method->fields[i].name)) {
+        i++;
+    }
+    return i;
+}
+
+static normd_status field_unknown(const decoding *d, const msgpack_object *key)
+{
+    const normd_method *method = d->call->method;
+    char known[256];
+    size_t used = 0;
+    known[0] = '\0';
+    for (size_t i = 0; i < method->field_count && used < sizeof known; i++) {
+        used += (size_t)snprintf(
+            known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", method->fields[i].name);
+    }
+    char shown[NORMD_OBJECT_SHOW_BYTES];
+    return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "params: expected %s%s, got the field %s",
+        method->field_count > 0 ? "only the fields " : "no fields", known,
+        normd_object_show(key, shown, sizeof shown));
+}
+
+static normd_status fields_read(const decoding *d, const msgpack_object_map *params)
+{
+    const normd_method *method = d->call->method;
+    bool seen[NORMD_MAX_FIELDS] = {false};
+    for (uint32_t i = 0; i < params->size; i++) {
+        const msgpack_object_kv *pair = &params->ptr[i];
+        size_t index = field_find(method, &pair->key);
+        if (index == method->field_count) {
+            return field_unknown(d, &pair->key);
+        }
+        const normd_field *field = &method->fields[index];
+        if (seen[index]) {
+            return normd_error_set(d->error, NORMD_BAD_ARGUMENT,
+                "%s: expected the field once, got it twice", field->name);
+        }
+        seen[index] = true;
+        if (pair->val.type == MSGPACK_OBJECT_NIL && !field->required) {
+            continue;
+        }
+        normd_status status = field_read(d, field, &pair->val, &d->call->field[index]);
+        if (status != NORMD_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i < method->field_count; i++) {
+        if (method->fields[i].required && !seen[i]) {
+            return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "%s: expected %s, got nothing",
+                method->fields[i].name, kind_expected(method->fields[i].kind));
+        }
+    }
+    return NORMD_OK;
+}
+
+/* Arrays are answered as the first array field came; without one, as the keys of params came. */
+static normd_keys call_keys(const normd_call *call, const msgpack_object_map *params)
+{
+    for (size_t i = 0; i < call->method->field_count; i++) {
+        if (call->method->fields[i].kind == NORMD_KIND_ARRAY && call->field[i].present) {
+            return call->field[i].as.array.keys;
+        }
+    }
+    bool bin = params->size > 0 && params->ptr[0].key.type == MSGPACK_OBJECT_BIN;
+    return bin ? NORMD_KEYS_BIN : NORMD_KEYS_STR;
+}
+
+/* The map of fields: given as it is, as the one element of a list, or not at all. */
+static normd_status params_find(
+    const decoding *d, const msgpack_object *params, msgpack_object_map *map)
+{
+    const msgpack_object *object = params;
+    *map = (msgpack_object_map){0};
+    if (object->type == MSGPACK_OBJECT_ARRAY && object->via.array.size == 0) {
+        return NORMD_OK;
+    }
+    if (object->type == MSGPACK_OBJECT_ARRAY && object->via.array.size == 1) {
+        object = &object->via.array.ptr[0];
+    }
+    if (object->type == MSGPACK_OBJECT_NIL) {
+        return NORMD_OK;
+    }
+    if (object->type == MSGPACK_OBJECT_MAP) {
+        *map = object->via.map;
+        return NORMD_OK;
+    }
+    char shown[NORMD_OBJECT_SHOW_BYTES];
+    return normd_error_set(d->error, NORMD_BAD_REQUEST,
+        "params: expected one map of fields, got %s",
+        normd_object_show(params, shown, sizeof shown));
+}
+
+static normd_status method_read(const decoding *d, const msgpack_object *object)
+{
+    char shown[NORMD_OBJECT_SHOW_BYTES];
+    normd_object_bytes name;
+    if (!normd_object_get_bytes(object, d->message, &name)) {
+        return normd_error_set(d->error, NORMD_BAD_REQUEST, "method: expected a string, got %s",
+            normd_object_show(object, shown, sizeof shown));
+    }
+    d->call->method = normd_method_find(name.data, name.size);
+    if (d->call->method == NULL) {
+        return normd_error_set(d->error, NORMD_NO_SUCH_METHOD,
+            "method: expected one of the protocol's methods, got %s",
+            normd_object_show(object, shown, sizeof shown));
+    }
+    return NORMD_OK;
+}
+
+normd_status normd_call_decode(
+    normd_message *message, msgpack_zone *zone, normd_call *call, normd_error *error)
+{
+    memset(call, 0, sizeof *call);
+    normd_envelope envelope = normd_envelope_read(message);
+    call->notification = envelope.type == NORMD_ENVELOPE_NOTIFICATION;
+    call->has_id = envelope.type == NORMD_ENVELOPE_REQUEST && envelope.has_id;
+    call->id = call->has_id ? envelope.id : 0;
+    if (!call->notification && !call->has_id) {
+        return normd_error_set(error, NORMD_BAD_REQUEST,
+            "message: expected a MessagePack-RPC request [0, id, method, params]");
+    }
+    msgpack_object root;
+    normd_status status = normd_envelope_unpack(message, zone, &root, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    uint32_t size = call->notification ? 3 : 4;
+    if (root.via.array.size != size) {
+        return normd_error_set(error, NORMD_BAD_REQUEST, "message: expected %s, got a list of %u",
+            call->notification ? "[2, method, params]" : "[0, id, method, params]",
+            root.via.array.size);
+    }
+    const msgpack_object *method = &root.via.array.ptr[size - 2];
+    const decoding d = {.message = message, .call = call, .error = error};
+    msgpack_object_map params;
+    status = method_read(&d, method);
+    if (status == NORMD_OK) {
+        status = params_find(&d, method + 1, &params);
+    }
+    if (status == NORMD_OK) {
+        status = fields_read(&d, &params);
+    }
+    if (status == NORMD_OK) {
+        call->keys = call_keys(call, &params);
+    }
+    return status;
+}
