@@ -34,10 +34,14 @@ typedef struct normd_tile {
 } normd_tile;
 
 /* Moments of one channel over some values, mergeable (Chan, Golub and LeVeque 1979):
-   m2 = sum of (x - mean)^2. */
+   m2 = sum of (x - mean)^2, never negative. The mean is mean + mean_low, a double and what its
+   rounding left over: parts whose means cancel still give the digits of the whole. For a
+   normalizer of floats, mean_high = (float)mean and mean_low = (float)(mean - mean_high +
+   mean_low); for one of doubles they are mean and mean_low. */
 typedef struct normd_moments {
     double count;
     double mean;
+    double mean_low;
     double m2;
 } normd_moments;
 
