@@ -86,7 +86,7 @@ static const normd_field infer_fields[] = {
 
 static const normd_field stats_fields[] = {
     [NORMD_STATS_SESSION] = REQUIRED("session", STRING),
-    [NORMD_STATS_LAYER] = OPTIONAL("layer", STRING),
+    [NORMD_STATS_LAYER] = OPTIONAL("layer", TREE),
     [NORMD_STATS_CONVENTION] = OPTIONAL("convention", STRING),
 };
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/handlers/answer.h"
+#include "daemon/handlers/arguments.h"
+#include "daemon/handlers/table.h"
+
+static normd_status parse(
+    normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
+{
+    (void)message;
+    normd_arguments *arguments = &request->arguments;
+    normd_status status = normd_take_session(request, &call->field[NORMD_FORWARD_SESSION], error);
+    if (status == NORMD_OK) {
+        status = normd_take_array(request, &call->field[NORMD_FORWARD_X], &arguments->x, error);
+    }
+    if (status == NORMD_OK) {
+        status =
+            normd_take_array(request, &call->field[NORMD_FORWARD_MASK], &arguments->mask, error);
+    }
+    arguments->update_stats = normd_value_bool(&call->field[NORMD_FORWARD_UPDATE_STATS], true);
+    return status;
+}
+
+static normd_status run(normd_request *request, normd_error *error)
+{
+    normd_arguments *arguments = &request->arguments;
+    normd_forward_options options = {
+        .mask = arguments->mask.buffer != NULL ? &arguments->mask.array : NULL,
+        .update_stats = arguments->update_stats,
+        .now_milliseconds = normd_now_milliseconds(),
+    };
+    normd_tensor y = {.buffer = NULL};
+    normd_forward_result result;
+    normd_status status =
+        normd_session_forward(request->entry->session, &arguments->x, &options, &y, &result, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    msgpack_packer packer = normd_request_answer(request, 3);
+    normd_answer_uint(&packer, "step", result.step);
+    normd_answer_uint(&packer, "version", result.version);
+    normd_answer_last_array(request, &packer, "y", &y);
+    return NORMD_OK;
+}
+
+const normd_handler normd_handler_forward = {.parse = parse, .run = run};

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/handlers/answer.h"
+#include "daemon/handlers/arguments.h"
+#include "daemon/handlers/table.h"
+#include "daemon/server.h"
+#include "lib/blas/blas.h"
+
+static uint64_t session_bytes(const normd_session_map *map)
+{
+    uint64_t bytes = 0;
+    for (const normd_session_entry *entry = map->entries; entry != NULL; entry = entry->hh.next) {
+        if (entry->session != NULL) {
+            bytes += normd_session_bytes(entry->session);
+        }
+    }
+    return bytes;
+}
+
+static normd_status run(normd_request *request, normd_error *error)
+{
+    (void)error;
+    normd_server *server = request->server;
+    msgpack_packer packer = normd_request_answer(request, 9);
+    normd_answer_text(&packer, "version", NORMD_VERSION);
+    normd_answer_double(&packer, "uptime", (double)(uv_hrtime() - server->started) * 1e-9);
+    normd_answer_uint(&packer, "threads", (uint64_t)normd_pool_threads(server->engine.pool));
+    normd_answer_text(&packer, "instruction_set", server->engine.kernels->name);
+    normd_answer_text(&packer, "blas", normd_blas_name());
+    normd_answer_uint(&packer, "connections", server->connection_count);
+    normd_answer_uint(&packer, "sessions", normd_session_map_count(&server->sessions));
+    normd_answer_uint(&packer, "bytes", session_bytes(&server->sessions));
+    normd_answer_limits(&packer, &server->limits);
+    return NORMD_OK;
+}
+
+const normd_handler normd_handler_server_info = {.parse = normd_parse_nothing, .run = run};

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/handlers/answer.h"
+#include "daemon/handlers/arguments.h"
+#include "daemon/handlers/table.h"
+
+static normd_status parse(
+    normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
+{
+    (void)message;
+    normd_status status = normd_check_format(&call->field[NORMD_EXPORT_FORMAT], error);
+    if (status == NORMD_OK) {
+        status = normd_take_session(request, &call->field[NORMD_EXPORT_SESSION], error);
+    }
+    return status;
+}
+
+static normd_status run(normd_request *request, normd_error *error)
+{
+    normd_buffer *file = NULL;
+    normd_status status = normd_snapshot_export(request->snapshot, &file, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    if (file->size > UINT32_MAX) {
+        normd_buffer_release(file);
+        return normd_error_set(error, NORMD_TOO_LARGE,
+            "session: its file is over 4 GiB, which one MessagePack value cannot hold");
+    }
+    msgpack_packer packer = normd_request_answer(request, 3);
+    normd_answer_text(&packer, "format", "safetensors");
+    normd_answer_uint(&packer, "version", normd_snapshot_version(request->snapshot));
+    normd_answer_last_bytes(request, &packer, "data", file);
+    return NORMD_OK;
+}
+
+const normd_handler normd_handler_session_export = {.parse = parse, .run = run};

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/handlers/answer.h"
+#include "daemon/handlers/arguments.h"
+#include "daemon/handlers/table.h"
+#include "protocol/object.h"
+#include "protocol/writer.h"
+
+/* A layer is asked for by its name or by its index, which is its name as a number. */
+static normd_status take_layer(normd_request *request, normd_message *message,
+    const msgpack_object *object, normd_error *error)
+{
+    normd_object_bytes text;
+    char **layer = &request->arguments.layer;
+    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        if (asprintf(layer, "%" PRIu64, object->via.u64) < 0) {
+            *layer = NULL;
+        }
+    } else if (normd_object_get_bytes(object, message, &text)) {
+        *layer = strndup(text.data, text.size);
+    } else {
+        char shown[NORMD_OBJECT_SHOW_BYTES];
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "layer: expected an index or a name, got %s",
+            normd_object_show(object, shown, sizeof shown));
+    }
+    return *layer != NULL ? NORMD_OK : normd_error_no_memory(error);
+}
+
+static normd_status parse(
+    normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
+{
+    normd_status status = normd_take_session(request, &call->field[NORMD_STATS_SESSION], error);
+    if (status == NORMD_OK) {
+        status = normd_take_convention(request, &call->field[NORMD_STATS_CONVENTION], error);
+    }
+    if (status == NORMD_OK && call->field[NORMD_STATS_LAYER].present) {
+        status = take_layer(request, message, call->field[NORMD_STATS_LAYER].as.tree, error);
+    }
+    return status;
+}
+
+static bool is_asked(const normd_arguments *arguments, const normd_layer_stats *stats)
+{
+    return arguments->layer == NULL || strcmp(arguments->layer, stats->name) == 0;
+}
+
+/* Reads the i-th layer's statistics; false when the request does not ask for them. */
+static bool read_layer(const normd_request *request, size_t index, normd_layer_stats *stats)
+{
+    const normd_arguments *arguments = &request->arguments;
+    normd_convention convention = arguments->has_convention
+                                      ? arguments->convention
+                                      : normd_snapshot_convention(request->snapshot);
+    normd_snapshot_stats(request->snapshot, index, convention, stats);
+    return is_asked(arguments, stats);
+}
+
+static void write_layer(msgpack_packer *packer, const normd_layer_stats *stats, normd_keys keys)
+{
+    msgpack_pack_map(packer, 3 + stats->arrays);
+    normd_answer_text(packer, "name", stats->name);
+    normd_answer_text(packer, "type", "batch_norm");
+    normd_write_str(packer, "num_batches_tracked");
+    msgpack_pack_int64(packer, stats->num_batches_tracked);
+    for (uint32_t i = 0; i < stats->arrays; i++) {
+        normd_write_str(packer, stats->array_name[i]);
+        normd_write_array(packer, &stats->array[i], keys);
+    }
+}
+
+static normd_status no_such_layer(const normd_request *request, normd_error *error)
+{
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "layer: expected the index of a batch_norm layer, got \"%.40s\"", request->arguments.layer);
+}
+
+static normd_status run(normd_request *request, normd_error *error)
+{
+    normd_layer_stats stats;
+    size_t count = normd_snapshot_stats_count(request->snapshot);
+    size_t asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        asked += read_layer(request, i, &stats);
+    }
+    if (asked == 0 && request->arguments.layer != NULL) {
+        return no_such_layer(request, error);
+    }
+    msgpack_packer packer = normd_request_answer(request, 2);
+    normd_answer_uint(&packer, "version", normd_snapshot_version(request->snapshot));
+    normd_write_str(&packer, "layers");
+    msgpack_pack_array(&packer, asked);
+    for (size_t i = 0; i < count; i++) {
+        if (read_layer(request, i, &stats)) {
+            write_layer(&packer, &stats, request->keys);
+        }
+    }
+    return NORMD_OK;
+}
+
+const normd_handler normd_handler_stats = {.parse = parse, .run = run};

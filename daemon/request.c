@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/handlers/table.h"
+#include "daemon/server.h"
+#include "protocol/writer.h"
+
+enum {
+    POOL_KEEPS = 4096,
+    HEAD_FIRST_BYTES = 1024, /* holds every error answer */
+    HEAD_KEPT_BYTES = 32 * 1024,
+};
+_Static_assert(HEAD_FIRST_BYTES >= NORMD_ERROR_MESSAGE_BYTES + 64, "an error always fits");
+
+static normd_request *request_allocate(void)
+{
+    normd_request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        return NULL;
+    }
+    msgpack_sbuffer_init(&request->head);
+    request->head.data = malloc(HEAD_FIRST_BYTES);
+    if (request->head.data == NULL) {
+        free(request);
+        return NULL;
+    }
+    request->head.alloc = HEAD_FIRST_BYTES;
+    return request;
+}
+
+static void request_deallocate(normd_request *request)
+{
+    msgpack_sbuffer_destroy(&request->head);
+    free(request);
+}
+
+void normd_request_pool_clear(normd_request_pool *pool)
+{
+    while (pool->free != NULL) {
+        normd_request *request = pool->free;
+        pool->free = request->next;
+        request_deallocate(request);
+    }
+    pool->count = 0;
+}
+
+normd_request *normd_request_take(normd_server *server)
+{
+    normd_request_pool *pool = &server->requests;
+    normd_request *request = pool->free;
+    if (request != NULL) {
+        pool->free = request->next;
+        pool->count--;
+    } else {
+        request = request_allocate();
+        if (request == NULL) {
+            return NULL;
+        }
+    }
+    request->next = NULL;
+    request->server = server;
+    return request;
+}
+
+static void arguments_clear(normd_arguments *arguments)
+{
+    normd_tensor_release(&arguments->x);
+    normd_tensor_release(&arguments->target);
+    normd_tensor_release(&arguments->dy);
+    normd_tensor_release(&arguments->mask);
+    normd_buffer_release(arguments->file);
+    json_decref(arguments->configuration);
+    normd_tree_arrays_clear(&arguments->arrays);
+    free(arguments->layer);
+}
+
+void normd_request_free(normd_request *request)
+{
+    normd_server *server = request->server;
+    arguments_clear(&request->arguments);
+    normd_buffer_release(request->payload);
+    if (request->snapshot != NULL) {
+        normd_snapshot_release(request->snapshot);
+    }
+    normd_session_destroy(request->made);
+    if (request->entry != NULL) {
+        normd_session_map_release(&server->sessions, request->entry);
+    }
+    normd_memory_discharge(&server->memory, request->charged);
+
+    normd_request_pool *pool = &server->requests;
+    if (pool->count >= POOL_KEEPS || request->head.alloc > HEAD_KEPT_BYTES) {
+        request_deallocate(request);
+        return;
+    }
+    msgpack_sbuffer head = request->head;
+    head.size = 0;
+    *request = (normd_request){.next = pool->free, .head = head};
+    pool->free = request;
+    pool->count++;
+}
+
+static void release_block(normd_out_block *block)
+{
+    normd_request_free((normd_request *)((char *)block - offsetof(normd_request, block)));
+}
+
+void normd_request_put(normd_request *request, normd_out_queue *queue)
+{
+    request->block = (normd_out_block){
+        .part[0] = {.base = request->head.data, .len = request->head.size},
+        .release = release_block,
+    };
+    if (request->payload != NULL) {
+        request->block.part[1] =
+            (uv_buf_t){.base = request->payload->data, .len = request->payload_bytes};
+    }
+    normd_out_queue_put(queue, &request->block);
+}
+
+normd_status normd_request_charge(normd_request *request, size_t size, normd_error *error)
+{
+    normd_memory *memory = &request->server->memory;
+    if (!normd_memory_charge(memory, size)) {
+        return normd_error_set(error, NORMD_BUSY,
+            "the requests in flight may hold %llu bytes, and hold %llu",
+            (unsigned long long)memory->limit, (unsigned long long)memory->used);
+    }
+    request->charged += size;
+    return NORMD_OK;
+}
+
+void normd_request_run(normd_request *request)
+{
+    normd_error error = {.status = NORMD_OK};
+    normd_status status = request->handler->run(request, &error);
+    if (status == NORMD_OK && request->head_cut) {
+        normd_error_no_memory(&error);
+        status = error.status;
+    }
+    if (status != NORMD_OK) {
+        normd_request_fail(request, &error);
+    }
+}
+
+static int head_write(void *data, const char *bytes, size_t size)
+{
+    normd_request *request = data;
+    if (msgpack_sbuffer_write(&request->head, bytes, size) != 0) {
+        request->head_cut = true;
+        return -1;
+    }
+    return 0;
+}
+
+void normd_request_fail(normd_request *request, const normd_error *error)
+{
+    request->status = error->status;
+    request->head.size = 0;
+    normd_buffer_release(request->payload);
+    request->payload = NULL;
+    request->payload_bytes = 0;
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, request, head_write);
+    normd_write_error(&packer, request->id, error);
+}
+
+msgpack_packer normd_request_answer_value(normd_request *request)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, request, head_write);
+    normd_write_result(&packer, request->id);
+    return packer;
+}
+
+msgpack_packer normd_request_answer(normd_request *request, uint32_t fields)
+{
+    msgpack_packer packer = normd_request_answer_value(request);
+    msgpack_pack_map(&packer, fields);
+    return packer;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_DAEMON_REQUEST_H
+#define NORMD_DAEMON_REQUEST_H
+
+#include <jansson.h>
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/out_queue.h"
+#include "daemon/session_map.h"
+#include "daemon/tree.h"
+#include "lib/memory/buffer.h"
+#include "lib/pool/pool.h"
+#include "lib/session/session.h"
+#include "protocol/call.h"
+
+struct normd_connection;
+struct normd_handler;
+struct normd_server;
+
+typedef enum normd_if_exists {
+    NORMD_IF_EXISTS_ERROR,
+    NORMD_IF_EXISTS_OK,
+    NORMD_IF_EXISTS_REPLACE,
+} normd_if_exists;
+
+/* The decoded fields of any method; what a method does not have stays zero. Owned by the request.
+ */
+typedef struct normd_arguments {
+    normd_tensor x, target, dy, mask;
+    uint64_t step;
+    bool update_stats, apply;
+    bool has_convention;
+    normd_convention convention;
+    char *layer;           /* a layer's name, or NULL for all */
+    json_t *configuration; /* of session.create */
+    normd_tree_arrays arrays;
+    normd_if_exists if_exists;
+    normd_buffer *file; /* of session.import, file_bytes of it */
+    size_t file_bytes;
+} normd_arguments;
+
+/*
+ * One request, from its decoding until its answer was sent. It has one owner at a time: dispatch, a
+ * session's queue or the pool, the completion door, the connection's out queue; and it ends in
+ * normd_request_free, wherever it comes from. Only the owner touches it.
+ */
+typedef struct normd_request {
+    struct normd_request *next; /* of the owner's list */
+    normd_job job;
+    normd_out_block block; /* of a large answer */
+    struct normd_server *server;
+    struct normd_connection *connection;
+    const normd_method *method;
+    const struct normd_handler *handler;
+    uint32_t id;
+    bool notification;
+    normd_keys keys;
+    size_t charged; /* bytes of the memory budget */
+
+    normd_session_entry *entry; /* a reference, or NULL */
+    normd_snapshot *snapshot;   /* what a serving method reads, or NULL */
+    normd_session *made;        /* on its way to or from the entry */
+    normd_arguments arguments;
+
+    normd_status status;   /* of the run; not OK: the answer is an error */
+    msgpack_sbuffer head;  /* the encoded answer */
+    bool head_cut;         /* memory was out while encoding */
+    normd_buffer *payload; /* or NULL: the rest of the answer, payload_bytes of it */
+    size_t payload_bytes;
+} normd_request;
+
+/* Unused request structs of a server. Loop thread only. */
+typedef struct normd_request_pool {
+    normd_request *free;
+    size_t count;
+} normd_request_pool;
+
+void normd_request_pool_clear(normd_request_pool *pool);
+
+/* A cleared request of the server; NULL when out of memory. Loop thread. */
+normd_request *normd_request_take(struct normd_server *server);
+
+/* The one way out: gives back everything that the request holds. Loop thread. */
+void normd_request_free(normd_request *request);
+
+/* Puts a large answer into an out queue, without copying; the queue frees the request. Loop
+   thread. */
+void normd_request_put(normd_request *request, normd_out_queue *queue);
+
+/* Charges `size` bytes to the request. BUSY when the budget does not hold them. Loop thread. */
+normd_status normd_request_charge(normd_request *request, size_t size, normd_error *error);
+
+/* Runs the handler and encodes its answer or its error. Where the request is. */
+void normd_request_run(normd_request *request);
+
+/* Makes the answer an error. */
+void normd_request_fail(normd_request *request, const normd_error *error);
+
+/* Starts encoding the answer: a map of `fields` pairs must follow. */
+msgpack_packer normd_request_answer(normd_request *request, uint32_t fields);
+/* The same for an answer that is any one value. */
+msgpack_packer normd_request_answer_value(normd_request *request);
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/dispatch.h"
+#include "lib/blas/blas.h"
+
+/* Unused batch memory that is kept for the next batch. */
+static const size_t KEEP_BYTES = (size_t)256 << 20;
+enum { ZONE_BYTES = 16 * 1024 };
+
+/* Every connection takes a descriptor; the soft limit of most systems is far below what is
+   allowed. */
+static void raise_file_limit(const normd_log *log, uint64_t connections)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < connections + 64) {
+        normd_log_write(log, NORMD_LOG_WARNING,
+            "the limit of %llu open files does not hold %llu connections",
+            (unsigned long long)limit.rlim_max, (unsigned long long)connections);
+    }
+}
+
+static normd_status start_engine(
+    normd_server *server, const normd_settings *settings, normd_error *error)
+{
+    normd_engine *engine = &server->engine;
+    engine->kernels = normd_kernels_choose(settings->instruction_set);
+    if (engine->kernels == NULL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "instruction-set: expected one that this machine has, got \"%s\"",
+            settings->instruction_set);
+    }
+    normd_blas_single_thread();
+    engine->context_bytes = settings->context_bytes;
+    engine->context_milliseconds = settings->context_seconds * 1000;
+    engine->buffers = normd_buffer_cache_create(KEEP_BYTES);
+    engine->pool = normd_pool_create(settings->threads);
+    if (engine->buffers == NULL || engine->pool == NULL) {
+        return normd_error_set(error, NORMD_INTERNAL, "cannot start %d threads", settings->threads);
+    }
+    return NORMD_OK;
+}
+
+/* A signal handler of libuv's runs on the loop. The second signal does not wait for anything. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    normd_server *server = handle->data;
+    if (server->stop != NORMD_STOP_NOT) {
+        normd_log_write(&server->log, NORMD_LOG_WARNING, "%s again: stopping at once",
+            number == SIGINT ? "SIGINT" : "SIGTERM");
+        _exit(128 + number);
+    }
+    normd_log_write(&server->log, NORMD_LOG_INFO, "%s: stopping, %zu requests in flight",
+        number == SIGINT ? "SIGINT" : "SIGTERM", server->in_flight);
+    normd_server_stop(server);
+}
+
+static normd_status start_loop(normd_server *server, normd_error *error)
+{
+    static const int numbers[NORMD_SERVER_SIGNALS] = {SIGINT, SIGTERM};
+    int result =
+        normd_completion_open(&server->completion, &server->loop, normd_dispatch_deliver, server);
+    for (int i = 0; result == 0 && i < NORMD_SERVER_SIGNALS; i++) {
+        result = uv_signal_init(&server->loop, &server->signal[i]);
+        server->signal[i].data = server;
+        if (result == 0) {
+            result = uv_signal_start(&server->signal[i], on_signal, numbers[i]);
+        }
+    }
+    if (result == 0) {
+        result = uv_timer_init(&server->loop, &server->deadline);
+        server->deadline.data = server;
+    }
+    if (result != 0) {
+        return normd_error_set(
+            error, NORMD_INTERNAL, "cannot start the event loop: %s", uv_strerror(result));
+    }
+    return NORMD_OK;
+}
+
+static void on_connection(void *context, normd_transport *transport)
+{
+    normd_server *server = context;
+    if (server->connection_count >= server->settings->max_connections) {
+        normd_log_write(&server->log, NORMD_LOG_WARNING,
+            "closing %s: %zu connections are open, and no more are allowed", transport->peer,
+            server->connection_count);
+        transport->operations->close(transport);
+        return;
+    }
+    normd_connection_open(server, transport);
+}
+
+static normd_status listen_all(normd_server *server, normd_error *error)
+{
+    const normd_settings *settings = server->settings;
+    normd_status status = NORMD_OK;
+    if (settings->port != NORMD_SETTINGS_NO_PORT) {
+        status = normd_listener_open_tcp(
+            &server->listener[0], &server->loop, settings, on_connection, server, error);
+    }
+    if (status == NORMD_OK && settings->unix_path[0] != '\0') {
+        status = normd_listener_open_unix(
+            &server->listener[1], &server->loop, settings, on_connection, server, error);
+    }
+    return status;
+}
+
+static void announce(const normd_server *server)
+{
+    normd_log_write(&server->log, NORMD_LOG_INFO,
+        "normd " NORMD_VERSION ", %d threads, instruction set %s, %s",
+        normd_pool_threads(server->engine.pool), server->engine.kernels->name, normd_blas_name());
+    normd_log_write(&server->log, NORMD_LOG_INFO,
+        "no data directory: sessions are in memory only and end with this process");
+    for (int i = 0; i < NORMD_SERVER_LISTENERS; i++) {
+        if (server->listener[i].open) {
+            dprintf(server->log.fd, "normd: listening on %s\n", server->listener[i].name);
+        }
+    }
+}
+
+normd_status normd_server_start(
+    normd_server *server, const normd_settings *settings, normd_error *error)
+{
+    *server = (normd_server){
+        .settings = settings,
+        .log = {.fd = STDERR_FILENO, .level = settings->log_level},
+        .limits = NORMD_LIMITS_DEFAULT,
+        .memory = {.limit = settings->max_memory},
+        .started = uv_hrtime(),
+    };
+    server->limits.message_bytes = settings->max_message_bytes;
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit(&server->log, settings->max_connections);
+    int result = uv_loop_init(&server->loop);
+    if (result != 0) {
+        return normd_error_set(
+            error, NORMD_INTERNAL, "cannot make the event loop: %s", uv_strerror(result));
+    }
+    bool zone = msgpack_zone_init(&server->zone, ZONE_BYTES);
+    normd_status status = zone ? NORMD_OK : normd_error_no_memory(error);
+    if (status == NORMD_OK) {
+        status = start_engine(server, settings, error);
+    }
+    if (status == NORMD_OK) {
+        normd_session_map_init(&server->sessions, server->engine.pool, &normd_dispatch_queue_work);
+        status = start_loop(server, error);
+    }
+    if (status == NORMD_OK) {
+        status = listen_all(server, error);
+    }
+    if (status == NORMD_OK) {
+        announce(server);
+    }
+    return status;
+}
+
+static void free_all(normd_server *server)
+{
+    normd_session_map_clear(&server->sessions);
+    normd_request_pool_clear(&server->requests);
+    normd_chunk_pool_clear(&server->chunks);
+    msgpack_zone_destroy(&server->zone);
+    normd_buffer_cache_destroy(server->engine.buffers);
+    uv_loop_close(&server->loop);
+}
+
+void normd_server_run(normd_server *server)
+{
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    normd_log_write(&server->log, NORMD_LOG_INFO, "stopped");
+    free_all(server);
+}

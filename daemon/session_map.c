@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/session_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void normd_session_map_init(
+    normd_session_map *map, normd_pool *pool, const normd_session_queue_work *work)
+{
+    *map = (normd_session_map){.pool = pool, .work = work};
+}
+
+static normd_session_entry *lookup(normd_session_map *map, const char *name, size_t length)
+{
+    normd_session_entry *entry = NULL;
+    HASH_FIND(hh, map->entries, name, length, entry);
+    return entry;
+}
+
+normd_session_entry *normd_session_map_find(normd_session_map *map, const char *name, size_t length)
+{
+    normd_session_entry *entry = lookup(map, name, length);
+    if (entry != NULL) {
+        entry->references++;
+    }
+    return entry;
+}
+
+static void drop(normd_session_entry *entry)
+{
+    entry->references--;
+    if (entry->references == 0) {
+        normd_session_destroy(entry->session);
+        normd_session_queue_destroy(&entry->queue);
+        free(entry);
+    }
+}
+
+normd_session_entry *normd_session_map_claim(
+    normd_session_map *map, const char *name, size_t length)
+{
+    normd_session_entry *entry = lookup(map, name, length);
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry + length + 1);
+        if (entry == NULL) {
+            return NULL;
+        }
+        memcpy(entry->name, name, length);
+        entry->name_length = length;
+        normd_session_queue_init(&entry->queue, map->pool, map->work);
+        entry->listed = true;
+        entry->references = 1;
+        HASH_ADD_KEYPTR(hh, map->entries, entry->name, length, entry);
+        if (entry->hh.tbl == NULL) {
+            drop(entry);
+            return NULL;
+        }
+    }
+    entry->references++;
+    return entry;
+}
+
+void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry)
+{
+    if (entry->listed) {
+        entry->listed = false;
+        HASH_DEL(map->entries, entry);
+        drop(entry);
+    }
+}
+
+void normd_session_map_release(normd_session_map *map, normd_session_entry *entry)
+{
+    if (entry->listed && entry->references == 2 && entry->session == NULL) {
+        normd_session_map_unlist(map, entry);
+    }
+    drop(entry);
+}
+
+void normd_session_map_clear(normd_session_map *map)
+{
+    normd_session_entry *entry;
+    normd_session_entry *next;
+    HASH_ITER(hh, map->entries, entry, next)
+    {
+        normd_session_map_unlist(map, entry);
+    }
+}
+
+size_t normd_session_map_count(const normd_session_map *map)
+{
+    size_t count = 0;
+    for (const normd_session_entry *entry = map->entries; entry != NULL; entry = entry->hh.next) {
+        count += entry->session != NULL;
+    }
+    return count;
+}
