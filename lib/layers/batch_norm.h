@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_LAYERS_BATCH_NORM_H
+#define NORMD_LAYERS_BATCH_NORM_H
+
+#include "lib/layers/layer.h"
+
+/*
+ * Batch normalization (Ioffe and Szegedy, 2015) of each feature over all other axes:
+ *
+ *   training   y = (x - mean) / sqrt(var + eps) * gamma + beta, mean and var (biased) of the batch
+ *   inference  the same with the running mean and variance
+ *
+ * A training forward moves the running statistics towards those of the batch:
+ * r = keep * r + take * batch. A layer with trainable: false is in inference mode always, as Keras
+ * has it, under either convention; a layer without running statistics uses those of the batch
+ * always.
+ */
+extern const normd_layer_operations normd_batch_norm_operations;
+
+typedef struct normd_batch_norm {
+    normd_layer base;
+    normd_convention convention; /* of the session: what `momentum` means */
+    size_t features;
+    double eps;
+    bool cumulative; /* momentum null: take = 1 / batches, counted after this one */
+    double momentum; /* as given */
+    double keep, take;
+    bool scale, center;
+    bool track;
+    bool channels_last; /* axis -1, else 1 */
+    bool unbiased;      /* which variance the running one stores */
+    bool trainable;
+    bool single_value_allowed;
+    /* Into base.tensor; NULL where the layer has none. */
+    const normd_layer_tensor *gamma, *beta, *mean, *var, *batches;
+    void *zeros; /* `features` zeros of the layer's type, for what is left out */
+} normd_batch_norm;
+
+static inline const normd_batch_norm *normd_batch_norm_of(const normd_layer *layer)
+{
+    return (const normd_batch_norm *)layer;
+}
+
+/* Whether a training pass normalizes with the batch's own moments. */
+static inline bool normd_batch_norm_uses_batch(const normd_batch_norm *norm)
+{
+    return !norm->track || norm->trainable;
+}
+
+/* Reading and telling of options (batch_norm_options.c, batch_norm_describe.c). */
+normd_layer *normd_batch_norm_create(const normd_layer_source *source);
+json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention convention);
+
+/* Passes (batch_norm_forward.c, batch_norm_infer.c, batch_norm_backward.c). */
+normd_status normd_batch_norm_forward(const normd_layer_pass *pass, normd_error *error);
+normd_status normd_batch_norm_infer(const normd_layer_pass *pass, normd_error *error);
+void normd_batch_norm_derive(
+    const normd_layer *layer, const char *parameters, const char *statistics, char *derived);
+void normd_batch_norm_backward(const normd_layer_pass *pass);
+
+/* Normalizes with the running statistics; `derived` as derive left it. */
+void normd_batch_norm_normalize_running(const normd_layer_pass *pass, const char *derived);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/layers/layer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/init/initializer.h"
+#include "lib/layers/batch_norm.h"
+#include "lib/layers/linear.h"
+#include "lib/layers/relu.h"
+
+/* Every kind of layer, once. */
+static const normd_layer_operations *const layer_table[] = {
+    &normd_batch_norm_operations,
+    &normd_linear_operations,
+    &normd_relu_operations,
+};
+
+enum { LAYER_KINDS = sizeof layer_table / sizeof *layer_table };
+
+static const normd_layer_operations *read_type(normd_options *options)
+{
+    const char *words[LAYER_KINDS + 1] = {NULL};
+    for (size_t i = 0; i < LAYER_KINDS; i++) {
+        words[i] = layer_table[i]->type;
+    }
+    if (options->error.status == NORMD_OK && !normd_options_has(options, "type")) {
+        normd_options_fail(options, "type", "expected the kind of the layer, got nothing");
+    }
+    int kind = normd_options_word(options, "type", words, 0);
+    return options->error.status == NORMD_OK ? layer_table[kind] : NULL;
+}
+
+normd_status normd_layer_create(const json_t *map, const normd_attachments *attachments,
+    size_t index, normd_layer_source *source, normd_layer **layer, normd_error *error)
+{
+    normd_options options;
+    normd_options_begin(&options, map, attachments, "layers[%zu]", index);
+    source->options = &options;
+    *layer = NULL;
+    const normd_layer_operations *operations = read_type(&options);
+    if (operations != NULL) {
+        *layer = operations->create(source);
+    }
+    normd_status status = normd_options_finish(&options, error);
+    if (status == NORMD_OK && *layer == NULL) {
+        status = normd_error_no_memory(error);
+    }
+    if (status != NORMD_OK) {
+        normd_layer_destroy(*layer);
+        *layer = NULL;
+        return status;
+    }
+    snprintf((*layer)->name, sizeof(*layer)->name, "%u", (unsigned)index % 10000);
+    return NORMD_OK;
+}
+
+void normd_layer_destroy(normd_layer *layer)
+{
+    if (layer == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < layer->tensors; i++) {
+        json_decref(layer->tensor[i].init);
+    }
+    layer->operations->destroy(layer);
+}
+
+void normd_layer_declare(
+    normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor)
+{
+    normd_layer_tensor *own = &layer->tensor[layer->tensors++];
+    *own = *tensor;
+    if (own->init_default != NULL) {
+        own->init_key = normd_layer_key(
+            source->options, own->init_name[source->convention], own->init_name[NORMD_PYTORCH]);
+    }
+    if (!normd_shape_elements(&own->shape, &own->elements)) {
+        own->elements = 0;
+        normd_options_fail(source->options, "type", "expected sizes that fit in memory");
+    }
+    if (own->init_default != NULL) {
+        normd_initializer_target target = {
+            .dtype = own->dtype,
+            .shape = own->shape,
+            .fan_in = own->fan_in,
+            .fan_out = own->fan_out,
+        };
+        normd_initializer_read(
+            source->options, own->init_key, own->init_default, &target, &own->init);
+    }
+}
+
+bool normd_layer_put_initializers(
+    json_t *map, const normd_layer *layer, normd_convention convention)
+{
+    bool ok = true;
+    for (size_t i = 0; i < layer->tensors && ok; i++) {
+        const normd_layer_tensor *tensor = &layer->tensor[i];
+        if (tensor->init != NULL) {
+            ok = normd_layer_put(map, tensor->init_name[convention], json_incref(tensor->init));
+        }
+    }
+    return ok;
+}
+
+const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char *name)
+{
+    for (size_t i = 0; i < layer->tensors; i++) {
+        if (strcmp(layer->tensor[i].name, name) == 0) {
+            return &layer->tensor[i];
+        }
+    }
+    return NULL;
+}
+
+const char *normd_layer_key(normd_options *options, const char *preferred, const char *other)
+{
+    bool has_other = strcmp(preferred, other) != 0 && normd_options_has(options, other);
+    if (has_other && normd_options_has(options, preferred)) {
+        normd_options_fail(
+            options, other, "expected one name of this option, got \"%s\" as well", preferred);
+    }
+    return has_other ? other : preferred;
+}
+
+bool normd_layer_put(json_t *map, const char *key, json_t *value)
+{
+    return json_object_set_new(map, key, value) == 0;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_LAYERS_LAYER_H
+#define NORMD_LAYERS_LAYER_H
+
+#include <jansson.h>
+
+#include "lib/conventions/convention.h"
+#include "lib/layers/compute.h"
+#include "lib/optimizers/optimizer.h"
+#include "lib/options/options.h"
+
+/*
+ * A layer: what it reads from its options, the tensors it owns, and its two passes. A kind of layer
+ * is one row of operations (its own file exports it) in the table of layer.c. Layers hold no state:
+ * their tensors lie in slabs that the session owns and hands to each pass, so that one layer may
+ * compute for many threads at once.
+ */
+typedef struct normd_layer normd_layer;
+
+/* The slab that a tensor lies in. Parameters are what gradients belong to; statistics change in a
+   training forward. */
+typedef enum normd_slab_kind { NORMD_SLAB_PARAMETERS, NORMD_SLAB_STATISTICS } normd_slab_kind;
+
+typedef struct normd_layer_tensor {
+    const char *name; /* "weight"; PyTorch's name, static storage */
+    normd_slab_kind slab;
+    normd_parameter_role role; /* of a parameter */
+    bool trainable;            /* a parameter that the optimizer changes */
+    bool not_negative;         /* a variance */
+    normd_dtype dtype;
+    normd_shape shape;
+    size_t elements;
+    size_t offset; /* bytes into its slab; the model sets it */
+    /* Initial values: the option's name in each convention and its default (NULL: zeros, no
+       option); the name that is in use and what describe shows, both set by declare. */
+    const char *init_name[NORMD_CONVENTION_COUNT];
+    const char *init_default;
+    size_t fan_in, fan_out;
+    const char *init_key;
+    json_t *init;
+} normd_layer_tensor;
+
+enum { NORMD_LAYER_MAX_TENSORS = 5 };
+
+/* What is known of an array between two layers while a model is put together. Extents that only the
+   batch tells are 0; rank 0: nothing is known but, if not 0, the number of features. */
+typedef struct normd_flow {
+    normd_shape shape;
+    size_t features;
+} normd_flow;
+
+/* What a layer is created from. `flow` comes in as what is before the layer and leaves as what is
+   behind it. Mistakes stick to `options`. */
+typedef struct normd_layer_source {
+    normd_options *options;
+    normd_convention convention;
+    normd_dtype dtype;
+    normd_flow *flow;
+} normd_layer_source;
+
+/* Memory that one layer needs for a batch of some shape. */
+typedef struct normd_layer_need {
+    size_t kept;    /* bytes that forward leaves for backward */
+    size_t scratch; /* bytes that a pass uses within itself */
+} normd_layer_need;
+
+/* One pass of one layer over one batch. Pointers to slabs are to their beginnings. */
+typedef struct normd_layer_pass {
+    const normd_compute *compute;
+    const normd_layer *layer;
+    const char *input_name; /* for messages: "x", "layers[2]'s input" */
+    normd_shape shape;      /* of x and dx */
+    normd_shape y_shape;    /* of y and dy */
+    const char *parameters;
+    const char *statistics;
+    const char *derived;  /* of the layer, for eval; see `derive` */
+    char *new_statistics; /* or NULL: they stay as they are. Holds a copy of `statistics`. */
+    const uint8_t *mask;  /* a byte a position, or NULL */
+    const normd_shape *mask_shape;
+    size_t positions; /* valid ones of the mask, at least 1 */
+    const void *x;    /* backward: NULL when the layer did not ask to keep it */
+    void *y;          /* may be x where the operations say so */
+    void *kept;       /* written by forward, read by backward */
+    void *scratch;
+    const void *dy;  /* backward from here on */
+    void *dx;        /* NULL: not wanted; may be dy where the operations say so */
+    char *gradients; /* a slab laid out as the parameters; every trainable tensor is written */
+} normd_layer_pass;
+
+typedef struct normd_layer_operations {
+    const char *type;      /* "batch_norm" */
+    bool in_place;         /* y may be x, dx may be dy */
+    bool backward_reads_x; /* y may not overwrite it in training */
+    bool backward_reads_y; /* a later layer may not overwrite it in training */
+    bool takes_mask;       /* computes over the valid positions of a mask */
+    /* Reads the options and declares the tensors. NULL after a mistake or out of memory. */
+    normd_layer *(*create)(const normd_layer_source *source);
+    void (*destroy)(normd_layer *layer);
+    /* Every option in the words of `convention`; a new reference, or NULL. */
+    json_t *(*describe)(const normd_layer *layer, normd_convention convention);
+    /* Whether the layer takes an input of this shape, and the shape of its output. `text` (of
+       NORMD_SHAPE_TEXT_BYTES) receives what is expected when it does not. */
+    bool (*output_shape)(
+        const normd_layer *layer, const normd_shape *x, normd_shape *y, char *text);
+    /* May be NULL: nothing. */
+    void (*need)(const normd_layer *layer, const normd_shape *x, normd_layer_need *need);
+    /* Training forward. NOT_FINITE, BAD_ARGUMENT (too few values), BAD_SHAPE (mask). */
+    normd_status (*forward)(const normd_layer_pass *pass, normd_error *error);
+    normd_status (*infer)(const normd_layer_pass *pass, normd_error *error);
+    void (*backward)(const normd_layer_pass *pass);
+    /* May be NULL. Computes the layer's derived bytes, what inference needs of a new pair of
+       parameters and statistics. */
+    void (*derive)(
+        const normd_layer *layer, const char *parameters, const char *statistics, char *derived);
+    /* Multiply-adds (or comparable work) of inference. */
+    uint64_t (*cost)(const normd_layer *layer, const normd_shape *x);
+} normd_layer_operations;
+
+/* What all layers have; the first member of each kind's own struct. */
+enum { NORMD_LAYER_NAME_BYTES = 8 };
+struct normd_layer {
+    const normd_layer_operations *operations;
+    char name[NORMD_LAYER_NAME_BYTES]; /* its place in the list, "1" */
+    normd_dtype dtype;
+    size_t tensors;
+    normd_layer_tensor tensor[NORMD_LAYER_MAX_TENSORS];
+    size_t derived_bytes;
+    size_t derived_offset;     /* the model sets it */
+    bool checks_input;         /* a training forward refuses an x that is not finite */
+    bool propagates_nonfinite; /* the user wants NaN and infinity to pass */
+};
+
+/* Creates the layer that `map` (with "type") describes; `index` is for messages. BAD_ARGUMENT,
+   INTERNAL. */
+normd_status normd_layer_create(const json_t *map, const normd_attachments *attachments,
+    size_t index, normd_layer_source *source, normd_layer **layer, normd_error *error);
+void normd_layer_destroy(normd_layer *layer);
+
+/* Adds a tensor to the layer while it is created: checks its initial values' option and keeps their
+   description. The array's extents must multiply without overflow. */
+void normd_layer_declare(
+    normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor);
+
+/* Puts the description of every tensor's initial values into `map`; false when out of memory. */
+bool normd_layer_put_initializers(
+    json_t *map, const normd_layer *layer, normd_convention convention);
+
+/* The tensor of that name, or NULL. */
+const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char *name);
+
+/* Of two names of one option, the one that is there, else `preferred`; both is a mistake. */
+const char *normd_layer_key(normd_options *options, const char *preferred, const char *other);
+
+/* Sets `key` of `map` to `value`, which it takes; false (and frees) when out of memory. */
+bool normd_layer_put(json_t *map, const char *key, json_t *value);
+
+#endif

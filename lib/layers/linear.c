@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/layers/linear.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LINEAR_MAX_EXTENT = INT32_MAX }; /* what BLAS counts with */
+
+/* The option `in`, or what comes before; both must agree. */
+static size_t read_in(const normd_layer_source *source)
+{
+    normd_options *options = source->options;
+    const normd_flow *flow = source->flow;
+    size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
+    int64_t in = normd_options_integer(options, "in", (int64_t)before, 1, LINEAR_MAX_EXTENT);
+    if (flow->shape.rank != 0 && flow->shape.rank != 2) {
+        char text[NORMD_SHAPE_TEXT_BYTES];
+        normd_options_fail(options, "type", "expected an input of rank 2 before linear, got %s",
+            normd_shape_format(&flow->shape, text, sizeof text));
+    } else if (before == 0 && in == 0) {
+        normd_options_fail(options, "in",
+            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
+    } else if (before != 0 && (size_t)in != before) {
+        normd_options_fail(
+            options, "in", "expected %zu, what comes before, got %lld", before, (long long)in);
+    }
+    return (size_t)in;
+}
+
+static void declare(normd_linear *linear, const normd_layer_source *source)
+{
+    const normd_convention_facts *facts = normd_convention_facts_of(source->convention);
+    normd_layer_tensor weight = {
+        .name = "weight",
+        .role = NORMD_ROLE_WEIGHT,
+        .trainable = linear->trainable,
+        .dtype = source->dtype,
+        .shape = {.rank = 2, .dim = {linear->out, linear->in}},
+        .init_name = {[NORMD_PYTORCH] = "weight_init", [NORMD_KERAS] = "kernel_initializer"},
+        .init_default = facts->linear_weight_init,
+        .fan_in = linear->in,
+        .fan_out = linear->out,
+    };
+    normd_layer_declare(&linear->base, source, &weight);
+    if (!linear->bias) {
+        return;
+    }
+    normd_layer_tensor bias = weight;
+    bias.name = "bias";
+    bias.role = NORMD_ROLE_BIAS;
+    bias.shape = (normd_shape){.rank = 1, .dim = {linear->out}};
+    bias.init_name[NORMD_PYTORCH] = "bias_init";
+    bias.init_name[NORMD_KERAS] = "bias_initializer";
+    bias.init_default = facts->linear_bias_init;
+    normd_layer_declare(&linear->base, source, &bias);
+}
+
+static normd_layer *linear_create(const normd_layer_source *source)
+{
+    normd_options *options = source->options;
+    bool keras = source->convention == NORMD_KERAS;
+    normd_linear *linear = calloc(1, sizeof *linear);
+    if (linear == NULL) {
+        return NULL;
+    }
+    linear->base.operations = &normd_linear_operations;
+    linear->base.dtype = source->dtype;
+    const char *out_key = normd_layer_key(options, keras ? "units" : "out", "out");
+    if (options->error.status == NORMD_OK && !normd_options_has(options, out_key)) {
+        normd_options_fail(options, out_key, "expected the number of outputs, got nothing");
+    }
+    linear->out = (size_t)normd_options_integer(options, out_key, 1, 1, LINEAR_MAX_EXTENT);
+    linear->in = read_in(source);
+    const char *bias_key = normd_layer_key(options, keras ? "use_bias" : "bias", "bias");
+    linear->bias = normd_options_bool(options, bias_key, true);
+    linear->trainable = normd_options_bool(options, "trainable", true);
+    if (options->error.status == NORMD_OK) {
+        declare(linear, source);
+    }
+    *source->flow = (normd_flow){
+        .shape = {.rank = 2, .dim = {0, linear->out}},
+        .features = linear->out,
+    };
+    return &linear->base;
+}
+
+static void linear_destroy(normd_layer *layer)
+{
+    free(layer);
+}
+
+static json_t *linear_describe(const normd_layer *layer, normd_convention convention)
+{
+    const normd_linear *linear = (const normd_linear *)layer;
+    bool keras = convention == NORMD_KERAS;
+    json_t *map = json_pack("{s:s, s:I, s:I, s:b, s:b}", "type", layer->operations->type, "in",
+        (json_int_t)linear->in, keras ? "units" : "out", (json_int_t)linear->out,
+        keras ? "use_bias" : "bias", (int)linear->bias, "trainable", (int)linear->trainable);
+    if (map == NULL || !normd_layer_put_initializers(map, layer, convention)) {
+        json_decref(map);
+        return NULL;
+    }
+    return map;
+}
+
+static bool linear_output_shape(
+    const normd_layer *layer, const normd_shape *x, normd_shape *y, char *text)
+{
+    const normd_linear *linear = (const normd_linear *)layer;
+    if (x->rank != 2 || x->dim[1] != linear->in || x->dim[0] > LINEAR_MAX_EXTENT) {
+        snprintf(text, NORMD_SHAPE_TEXT_BYTES, "(N, %zu)", linear->in);
+        return false;
+    }
+    *y = (normd_shape){.rank = 2, .dim = {x->dim[0], linear->out}};
+    return true;
+}
+
+static uint64_t linear_cost(const normd_layer *layer, const normd_shape *x)
+{
+    const normd_linear *linear = (const normd_linear *)layer;
+    uint64_t cost;
+    if (__builtin_mul_overflow((uint64_t)linear->in * linear->out, x->dim[0], &cost)) {
+        return UINT64_MAX;
+    }
+    return cost;
+}
+
+const normd_layer_operations normd_linear_operations = {
+    .type = "linear",
+    .backward_reads_x = true,
+    .create = linear_create,
+    .destroy = linear_destroy,
+    .describe = linear_describe,
+    .output_shape = linear_output_shape,
+    .forward = normd_linear_forward,
+    .infer = normd_linear_forward,
+    .backward = normd_linear_backward,
+    .cost = linear_cost,
+};

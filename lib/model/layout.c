@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/model/layout.h"
+
+#include <stdlib.h>
+
+/* Values that all tensors of a session may have together. With it no size below can overflow. */
+static const size_t most_values = (size_t)1 << 31;
+
+/* Places one tensor at the end of its slab. */
+static bool place(normd_model *model, normd_layer_tensor *tensor, size_t *values)
+{
+    if (tensor->elements > most_values || *values > most_values - tensor->elements) {
+        return false;
+    }
+    *values += tensor->elements;
+    bool parameter = tensor->slab == NORMD_SLAB_PARAMETERS;
+    size_t *slab = parameter ? &model->parameter_bytes : &model->statistic_bytes;
+    tensor->offset = *slab;
+    *slab += normd_round_to_line(tensor->elements * normd_dtype_size(tensor->dtype));
+    if (parameter) {
+        model->parameter_values += tensor->elements;
+        model->update_tiles += (tensor->elements + NORMD_UPDATE_TILE - 1) / NORMD_UPDATE_TILE;
+    }
+    return true;
+}
+
+static normd_status place_layers(normd_model *model, normd_error *error)
+{
+    size_t values = 0;
+    model->first_trained = model->layers;
+    for (size_t i = 0; i < model->layers; i++) {
+        normd_layer *layer = model->layer[i];
+        for (size_t t = 0; t < layer->tensors; t++) {
+            if (!place(model, &layer->tensor[t], &values)) {
+                return normd_error_set(error, NORMD_TOO_LARGE,
+                    "layers[%zu]: expected no more than %zu parameters and statistics in a "
+                    "session, got more",
+                    i, most_values);
+            }
+            if (layer->tensor[t].trainable && i < model->first_trained) {
+                model->first_trained = i;
+            }
+        }
+        layer->derived_offset = model->derived_bytes;
+        model->derived_bytes += normd_round_to_line(layer->derived_bytes);
+        model->propagates_nonfinite |= layer->propagates_nonfinite;
+    }
+    model->first_checks = model->layer[0]->checks_input;
+    return NORMD_OK;
+}
+
+static void cut_updates(normd_model *model)
+{
+    normd_update_tile *to = model->update_tile;
+    for (size_t i = 0; i < model->layers; i++) {
+        const normd_layer *layer = model->layer[i];
+        for (size_t t = 0; t < layer->tensors; t++) {
+            const normd_layer_tensor *tensor = &layer->tensor[t];
+            size_t left = tensor->slab == NORMD_SLAB_PARAMETERS ? tensor->elements : 0;
+            for (size_t begin = 0; left > 0; to++) {
+                size_t count = left < NORMD_UPDATE_TILE ? left : NORMD_UPDATE_TILE;
+                *to = (normd_update_tile){.tensor = tensor, .begin = begin, .count = count};
+                begin += count;
+                left -= count;
+            }
+        }
+    }
+}
+
+normd_status normd_model_lay_out(normd_model *model, normd_error *error)
+{
+    normd_status status = place_layers(model, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    model->slots = normd_optimizer_slots(model->optimizer);
+    model->update_tile = calloc(model->update_tiles + 1, sizeof *model->update_tile);
+    if (model->update_tile == NULL) {
+        return normd_error_no_memory(error);
+    }
+    cut_updates(model);
+    return NORMD_OK;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/session/session_state.h"
+
+/* Evaluation reads x where it lies, or a converted copy. */
+static normd_status evaluate_output(
+    const normd_snapshot *snapshot, const normd_array *x, normd_tensor *y, normd_error *error)
+{
+    const normd_model *model = snapshot->model;
+    normd_inference inference = {
+        .model = snapshot->model,
+        .parameters = normd_slab_data(snapshot->parameters),
+        .statistics = normd_slab_data(snapshot->statistics),
+        .derived = snapshot->derived,
+        .shape = x->shape,
+        .x = x->data,
+    };
+    normd_shape shape;
+    normd_status status = normd_model_output_shape(model, &x->shape, &shape, error);
+    if (status == NORMD_OK && normd_array_elements(x) == 0) {
+        char text[NORMD_SHAPE_TEXT_BYTES];
+        status = normd_error_set(error, NORMD_BAD_SHAPE, "x: expected a batch with values, got %s",
+            normd_shape_format(&x->shape, text, sizeof text));
+    }
+    if (status == NORMD_OK && !normd_work_usable(model, x)) {
+        status = normd_work_convert(model, "x", x, &inference.x_buffer, error);
+        inference.x = status == NORMD_OK ? inference.x_buffer->data : NULL;
+    }
+    return status == NORMD_OK ? normd_pass_infer(&inference, y, error) : status;
+}
+
+normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_array *x,
+    const normd_array *target, normd_train_result *result, normd_error *error)
+{
+    const normd_model *model = snapshot->model;
+    *result = (normd_train_result){.steps = snapshot->steps, .version = snapshot->version};
+    normd_status status = normd_work_check_loss(model, error);
+    normd_tensor y = {.buffer = NULL};
+    if (status == NORMD_OK) {
+        status = evaluate_output(snapshot, x, &y, error);
+    }
+    if (status == NORMD_OK) {
+        normd_loss_pass loss = {
+            .compute = &model->compute,
+            .y = y.array.data,
+            .shape = y.array.shape,
+            .target = target,
+        };
+        status = model->loss->run(&loss, error);
+        result->loss = loss.loss;
+        result->accuracy = loss.accuracy;
+        result->has_accuracy = loss.has_accuracy;
+    }
+    normd_tensor_release(&y);
+    return status;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/exchange/safetensors.h"
+#include "lib/session/tensor_names.h"
+
+typedef char tensor_name[NORMD_TENSOR_NAME_BYTES];
+
+static char *slab_of(const normd_snapshot *snapshot, const normd_tensor_place *place)
+{
+    if (place->is_slot) {
+        return normd_slab_data(snapshot->slots);
+    }
+    bool parameter = place->tensor->slab == NORMD_SLAB_PARAMETERS;
+    return normd_slab_data(parameter ? snapshot->parameters : snapshot->statistics);
+}
+
+static void list_arrays(
+    const normd_snapshot *snapshot, normd_named_array *arrays, tensor_name *names)
+{
+    normd_tensor_place place = {.layer = 0};
+    for (size_t i = 0; normd_tensor_next(snapshot->model, &place); i++) {
+        normd_tensor_name(snapshot->model, &place, names[i]);
+        arrays[i].name = names[i];
+        arrays[i].array = (normd_array){
+            .dtype = place.tensor->dtype,
+            .shape = place.tensor->shape,
+            .data = slab_of(snapshot, &place) + normd_tensor_offset(snapshot->model, &place),
+        };
+    }
+}
+
+static json_t *make_metadata(const normd_snapshot *snapshot)
+{
+    const normd_model *model = snapshot->model;
+    json_t *configuration = normd_model_configuration(model, model->convention);
+    char *text = json_dumps(configuration, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(configuration);
+    char version[24];
+    char steps[24];
+    char digest[24];
+    snprintf(version, sizeof version, "%llu", (unsigned long long)snapshot->version);
+    snprintf(steps, sizeof steps, "%llu", (unsigned long long)snapshot->steps);
+    snprintf(digest, sizeof digest, "%llu", (unsigned long long)snapshot->digest);
+    json_t *metadata = NULL;
+    if (text != NULL) {
+        metadata = json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "pt",
+            NORMD_METADATA_CONFIGURATION, text, NORMD_METADATA_VERSION, version,
+            NORMD_METADATA_STEPS, steps, NORMD_METADATA_DIGEST, digest);
+    }
+    free(text);
+    return metadata;
+}
+
+normd_status normd_snapshot_export(
+    const normd_snapshot *snapshot, normd_buffer **file, normd_error *error)
+{
+    *file = NULL;
+    size_t count = 0;
+    normd_tensor_place place = {.layer = 0};
+    while (normd_tensor_next(snapshot->model, &place)) {
+        count++;
+    }
+    normd_named_array *arrays = calloc(count + 1, sizeof *arrays);
+    tensor_name *names = calloc(count + 1, sizeof *names);
+    json_t *metadata = make_metadata(snapshot);
+    normd_status status;
+    if (arrays == NULL || names == NULL || metadata == NULL) {
+        status = normd_error_no_memory(error);
+    } else {
+        list_arrays(snapshot, arrays, names);
+        status = normd_safetensors_write(
+            snapshot->model->compute.buffers, arrays, count, metadata, file, error);
+    }
+    json_decref(metadata);
+    free(names);
+    free(arrays);
+    return status;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "lib/session/session_state.h"
+
+/* Copies the mask into the work: the context keeps it for backward. */
+static normd_status take_mask(normd_work *work, const normd_array *mask, normd_error *error)
+{
+    const normd_model *model = work->session->model;
+    bool used = false;
+    for (size_t i = 0; i < model->layers; i++) {
+        used |= model->layer[i]->operations->takes_mask;
+    }
+    if (!used) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "mask: expected a session with a batch_norm layer, got one without");
+    }
+    if (mask->dtype != NORMD_BOOL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT, "mask: expected bool values, got %s",
+            normd_dtype_title(mask->dtype));
+    }
+    size_t bytes = normd_array_elements(mask);
+    work->mask = normd_buffer_take(model->compute.buffers, bytes);
+    if (work->mask == NULL) {
+        return normd_error_no_memory(error);
+    }
+    memcpy(work->mask->data, mask->data, bytes);
+    work->pass.mask = work->mask->data;
+    work->pass.mask_shape = mask->shape;
+    for (size_t i = 0; i < bytes; i++) {
+        work->pass.positions += work->pass.mask[i] != 0;
+    }
+    if (work->pass.positions == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "mask: expected at least one valid position, got none in %zu", bytes);
+    }
+    return NORMD_OK;
+}
+
+/* Moves x into the work where its values can be used as they lie. */
+static normd_status take_x(normd_work *work, normd_tensor *x, normd_error *error)
+{
+    normd_status status = normd_work_input(work, &x->array, error);
+    if (status == NORMD_OK && work->x == NULL) {
+        work->x = x->buffer;
+        x->buffer = NULL;
+    }
+    return status;
+}
+
+/* What the work holds becomes a context; the output becomes the caller's. */
+static void keep(normd_work *work, normd_context *context, uint64_t now)
+{
+    normd_session *session = work->session;
+    context->step = ++session->last_step;
+    context->born = now;
+    context->plan = work->plan;
+    context->x = work->x;
+    context->arena = work->arena;
+    context->mask = work->mask;
+    context->pass = work->pass;
+    context->pass.statistics = NULL;
+    context->pass.derived = NULL;
+    context->pass.new_statistics = NULL;
+    context->pass.scratch = NULL;
+    work->plan = NULL;
+    work->x = NULL;
+    work->arena = NULL;
+    work->mask = NULL;
+    normd_context_keep(session, context);
+}
+
+static normd_status forward_step(
+    normd_work *work, normd_tensor *x, const normd_forward_options *options, normd_error *error)
+{
+    normd_session *session = work->session;
+    normd_status status = take_x(work, x, error);
+    if (status == NORMD_OK && options->mask != NULL) {
+        status = take_mask(work, options->mask, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_work_forward(work, error);
+    }
+    if (status != NORMD_OK) {
+        return status;
+    }
+    normd_context *context = normd_context_take(session);
+    if (context == NULL) {
+        return normd_error_no_memory(error);
+    }
+    context->parameters = normd_slab_retain(session->current->parameters);
+    if (options->update_stats) {
+        normd_change change = {
+            .statistics = work->new_statistics,
+            .version = session->current->version + 1,
+            .steps = session->current->steps,
+        };
+        work->new_statistics = NULL;
+        status = normd_session_publish(session, &change, error);
+    }
+    if (status != NORMD_OK) {
+        normd_context_drop(session, context);
+        return status;
+    }
+    keep(work, context, options->now_milliseconds);
+    return NORMD_OK;
+}
+
+normd_status normd_session_forward(normd_session *session, normd_tensor *x,
+    const normd_forward_options *options, normd_tensor *y, normd_forward_result *result,
+    normd_error *error)
+{
+    *y = (normd_tensor){.buffer = NULL};
+    normd_work work;
+    normd_status status =
+        normd_work_begin(&work, session, &x->array.shape, options->update_stats, error);
+    if (status == NORMD_OK) {
+        status = forward_step(&work, x, options, error);
+    }
+    if (status == NORMD_OK) {
+        *y = work.y;
+        work.y = (normd_tensor){.buffer = NULL};
+        normd_context_expire(session, options->now_milliseconds);
+    }
+    normd_work_end(&work);
+    normd_tensor_release(x);
+    *result = (normd_forward_result){
+        .step = session->last_step,
+        .version = session->current->version,
+    };
+    return status;
+}

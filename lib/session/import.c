@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/exchange/safetensors.h"
+#include "lib/session/load.h"
+#include "lib/session/tensor_names.h"
+
+normd_status normd_session_import(
+    normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error)
+{
+    normd_safetensors *tensors = NULL;
+    normd_change change = {.version = session->current->version + 1};
+    normd_status status = normd_safetensors_open(file, size, &tensors, error);
+    if (status == NORMD_OK) {
+        status = normd_session_load(session, tensors, &change, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_session_publish(session, &change, error);
+    }
+    if (status == NORMD_OK) {
+        normd_context_drop_all(session);
+        session->has_accumulated = false;
+    }
+    normd_safetensors_close(tensors);
+    *version = session->current->version;
+    return status;
+}
+
+/* Initial values that came as arrays are in the tensors; the configuration only says that they were
+   arrays, which nothing can be created from. */
+static bool is_array_initializer(const json_t *value)
+{
+    const char *name = json_string_value(json_object_get(value, "name"));
+    return name != NULL && strcmp(name, "array") == 0;
+}
+
+static void strip_array_initializers(json_t *configuration)
+{
+    size_t index;
+    json_t *layer;
+    json_array_foreach(json_object_get(configuration, "layers"), index, layer)
+    {
+        const char *key;
+        json_t *value;
+        void *next;
+        json_object_foreach_safe(layer, next, key, value)
+        {
+            if (is_array_initializer(value)) {
+                json_object_del(layer, key);
+            }
+        }
+    }
+}
+
+/* What was stripped still belongs into the description. */
+static void restore_descriptions(normd_model *model, const json_t *configuration)
+{
+    const json_t *layers = json_object_get(configuration, "layers");
+    for (size_t i = 0; i < model->layers; i++) {
+        normd_layer *layer = model->layer[i];
+        for (size_t t = 0; t < layer->tensors; t++) {
+            normd_layer_tensor *tensor = &layer->tensor[t];
+            if (tensor->init == NULL) {
+                continue;
+            }
+            const char *key = tensor->init_name[model->convention];
+            json_t *given = json_object_get(json_array_get(layers, i), key);
+            if (is_array_initializer(given)) {
+                json_decref(tensor->init);
+                tensor->init = json_deep_copy(given);
+            }
+        }
+    }
+}
+
+static normd_status read_configuration(
+    const normd_safetensors *tensors, json_t **configuration, normd_error *error)
+{
+    const char *text = normd_safetensors_metadata(tensors, NORMD_METADATA_CONFIGURATION);
+    json_error_t reason;
+    *configuration = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, &reason);
+    if (text == NULL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "data: expected a file that normd exported, with its configuration; got weights alone");
+    }
+    if (*configuration == NULL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "data: expected a configuration in JSON, got an error in line %d: %s", reason.line,
+            reason.text);
+    }
+    return NORMD_OK;
+}
+
+static normd_status create_and_load(const normd_engine *engine, const normd_safetensors *tensors,
+    const json_t *configuration, normd_session **session, normd_error *error)
+{
+    json_t *stripped = json_deep_copy(configuration);
+    if (stripped == NULL) {
+        return normd_error_no_memory(error);
+    }
+    strip_array_initializers(stripped);
+    normd_change change = {.version = 0};
+    normd_status status = normd_session_create(engine, stripped, NULL, session, error);
+    json_decref(stripped);
+    uint64_t digest = 0;
+    if (status == NORMD_OK) {
+        status = normd_load_counter(tensors, NORMD_METADATA_VERSION, &change.version, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_load_counter(tensors, NORMD_METADATA_DIGEST, &digest, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_session_load(*session, tensors, &change, error);
+    }
+    if (status == NORMD_OK) {
+        restore_descriptions((*session)->model, configuration);
+        (*session)->digest = digest;
+        status = normd_session_publish(*session, &change, error);
+    }
+    return status;
+}
+
+normd_status normd_session_create_from(const normd_engine *engine, const void *file, size_t size,
+    normd_session **session, normd_error *error)
+{
+    *session = NULL;
+    normd_safetensors *tensors = NULL;
+    json_t *configuration = NULL;
+    normd_status status = normd_safetensors_open(file, size, &tensors, error);
+    if (status == NORMD_OK) {
+        status = read_configuration(tensors, &configuration, error);
+    }
+    if (status == NORMD_OK) {
+        status = create_and_load(engine, tensors, configuration, session, error);
+    }
+    if (status != NORMD_OK) {
+        normd_session_destroy(*session);
+        *session = NULL;
+    }
+    json_decref(configuration);
+    normd_safetensors_close(tensors);
+    return status;
+}

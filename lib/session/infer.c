@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/session/session_state.h"
+
+/* The input of an inference over the tensor, whose buffer it takes when it succeeds. */
+static normd_status take_x(
+    const normd_snapshot *snapshot, normd_tensor *x, normd_inference *inference, normd_error *error)
+{
+    inference->x = x->array.data;
+    inference->shape = x->array.shape;
+    if (normd_work_usable(snapshot->model, &x->array)) {
+        inference->x_buffer = x->buffer;
+        x->buffer = NULL;
+        return NORMD_OK;
+    }
+    normd_status status =
+        normd_work_convert(snapshot->model, "x", &x->array, &inference->x_buffer, error);
+    if (status == NORMD_OK) {
+        inference->x = inference->x_buffer->data;
+    }
+    return status;
+}
+
+normd_status normd_snapshot_infer(
+    normd_snapshot *snapshot, normd_tensor *x, normd_tensor *y, normd_error *error)
+{
+    normd_model *model = snapshot->model;
+    *y = (normd_tensor){.buffer = NULL};
+    normd_shape shape;
+    normd_status status = normd_model_output_shape(model, &x->array.shape, &shape, error);
+    if (status == NORMD_OK && normd_array_elements(&x->array) == 0) {
+        status = normd_tensor_take(model->compute.buffers, model->compute.dtype, &shape, y, error);
+    } else if (status == NORMD_OK) {
+        normd_inference inference = {
+            .model = model,
+            .parameters = normd_slab_data(snapshot->parameters),
+            .statistics = normd_slab_data(snapshot->statistics),
+            .derived = snapshot->derived,
+        };
+        status = take_x(snapshot, x, &inference, error);
+        if (status == NORMD_OK) {
+            status = normd_pass_infer(&inference, y, error);
+        }
+    }
+    normd_tensor_release(x);
+    return status;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/session/session_state.h"
+
+char *normd_session_allocate_gradients(const normd_model *model)
+{
+    size_t bytes = model->parameter_bytes + NORMD_ALIGNMENT;
+    char *gradients = aligned_alloc(NORMD_ALIGNMENT, bytes);
+    if (gradients != NULL) {
+        memset(gradients, 0, bytes);
+    }
+    return gradients;
+}
+
+/* FNV-1a, 64 bits: tells initial values apart that came as arrays. */
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3U;
+    }
+    return hash;
+}
+
+static uint64_t digest_of(const normd_model *model, const normd_change *initial)
+{
+    uint64_t hash = 0xcbf29ce484222325U;
+    hash = hash_bytes(hash, normd_slab_data(initial->parameters), model->parameter_bytes);
+    return hash_bytes(hash, normd_slab_data(initial->statistics), model->statistic_bytes);
+}
+
+static bool make_shelves(normd_session *session)
+{
+    const normd_model *model = session->model;
+    size_t snapshot = normd_round_to_line(sizeof(normd_snapshot)) + model->derived_bytes;
+    session->parameter_shelf = normd_slab_shelf_create(model->parameter_bytes);
+    session->statistic_shelf = normd_slab_shelf_create(model->statistic_bytes);
+    session->slot_shelf = normd_slab_shelf_create(model->slots * model->parameter_bytes);
+    session->snapshot_shelf = normd_slab_shelf_create(snapshot);
+    session->gradients = normd_session_allocate_gradients(model);
+    return session->parameter_shelf != NULL && session->statistic_shelf != NULL &&
+           session->slot_shelf != NULL && session->snapshot_shelf != NULL &&
+           session->gradients != NULL;
+}
+
+/* Version 0. */
+static normd_status publish_initial(normd_session *session, const json_t *configuration,
+    const normd_attachments *attachments, normd_error *error)
+{
+    normd_change initial = {
+        .parameters = normd_slab_take(session->parameter_shelf),
+        .statistics = normd_slab_take(session->statistic_shelf),
+        .slots = normd_slab_take(session->slot_shelf),
+    };
+    normd_status status = NORMD_OK;
+    if (initial.parameters == NULL || initial.statistics == NULL || initial.slots == NULL) {
+        status = normd_error_no_memory(error);
+    } else {
+        status = normd_model_initialize(session->model, configuration, attachments,
+            normd_slab_data(initial.parameters), normd_slab_data(initial.statistics), error);
+    }
+    if (status != NORMD_OK) {
+        normd_slab_release(initial.parameters);
+        normd_slab_release(initial.statistics);
+        normd_slab_release(initial.slots);
+        return status;
+    }
+    session->digest = digest_of(session->model, &initial);
+    return normd_session_publish(session, &initial, error);
+}
+
+normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
+    const normd_attachments *attachments, normd_session **session, normd_error *error)
+{
+    *session = NULL;
+    normd_session *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return normd_error_no_memory(error);
+    }
+    pthread_mutex_init(&made->lock, NULL);
+    atomic_init(&made->context_bytes, 0);
+    made->context_budget = engine->context_bytes;
+    made->context_milliseconds = engine->context_milliseconds;
+    normd_compute compute = {.pool = engine->pool, .buffers = engine->buffers};
+    normd_status status = normd_model_create(
+        &compute, engine->kernels, configuration, attachments, &made->model, error);
+    if (status == NORMD_OK && !make_shelves(made)) {
+        status = normd_error_no_memory(error);
+    }
+    if (status == NORMD_OK) {
+        status = publish_initial(made, configuration, attachments, error);
+    }
+    if (status != NORMD_OK) {
+        normd_session_destroy(made);
+        return status;
+    }
+    *session = made;
+    return NORMD_OK;
+}
+
+void normd_session_destroy(normd_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    normd_context_drop_all(session);
+    while (session->spare != NULL) {
+        normd_context *next = session->spare->next;
+        free(session->spare);
+        session->spare = next;
+    }
+    for (size_t i = 0; i < NORMD_SESSION_PLANS; i++) {
+        normd_plan_release(session->plan[i]);
+    }
+    normd_snapshot_release(session->current);
+    normd_slab_shelf_release(session->parameter_shelf);
+    normd_slab_shelf_release(session->statistic_shelf);
+    normd_slab_shelf_release(session->slot_shelf);
+    normd_slab_shelf_release(session->snapshot_shelf);
+    free(session->gradients);
+    free(session->accumulated);
+    normd_model_release(session->model);
+    pthread_mutex_destroy(&session->lock);
+    free(session);
+}
+
+bool normd_session_same_configuration(const normd_session *a, const normd_session *b)
+{
+    json_t *of_a = normd_model_configuration(a->model, a->model->convention);
+    json_t *of_b = normd_model_configuration(b->model, b->model->convention);
+    bool same = of_a != NULL && of_b != NULL && json_equal(of_a, of_b) && a->digest == b->digest;
+    json_decref(of_a);
+    json_decref(of_b);
+    return same;
+}
+
+size_t normd_session_bytes(normd_session *session)
+{
+    return normd_slab_shelf_bytes(session->parameter_shelf) +
+           normd_slab_shelf_bytes(session->statistic_shelf) +
+           normd_slab_shelf_bytes(session->slot_shelf) +
+           normd_slab_shelf_bytes(session->snapshot_shelf) + session->model->parameter_bytes +
+           atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_SESSION_SESSION_STATE_H
+#define NORMD_SESSION_SESSION_STATE_H
+
+#include <pthread.h>
+
+#include "lib/model/pass.h"
+#include "lib/session/session.h"
+#include "lib/session/slab.h"
+
+/*
+ * The inside of a session. What readers may see lies in snapshots, which never change: a mutation
+ * writes new slabs beside the old ones and, when nothing can fail any more, publishes a snapshot of
+ * them. Everything else belongs to the one thread that changes the session.
+ */
+struct normd_snapshot {
+    atomic_size_t references;
+    normd_slab *home; /* the slab that this struct and `derived` lie in */
+    normd_model *model;
+    normd_slab *parameters;
+    normd_slab *statistics;
+    normd_slab *slots; /* of the optimizer */
+    char *derived;
+    uint64_t version;
+    uint64_t steps;
+    uint64_t digest; /* the session's */
+};
+
+/* A forward step that is kept for backward. `pass` points into what the context owns. */
+typedef struct normd_context {
+    uint64_t step;
+    uint64_t born; /* milliseconds */
+    size_t bytes;
+    normd_pass pass;
+    normd_plan *plan;
+    normd_slab *parameters;
+    normd_buffer *x;
+    normd_buffer *arena;
+    normd_buffer *mask; /* or NULL */
+    struct normd_context *next;
+} normd_context;
+
+enum { NORMD_SESSION_PLANS = 8 };
+
+struct normd_session {
+    normd_model *model;
+    uint64_t digest; /* of the initial values, some of which came as arrays */
+    size_t context_budget;
+    uint64_t context_milliseconds;
+
+    normd_slab_shelf *parameter_shelf;
+    normd_slab_shelf *statistic_shelf;
+    normd_slab_shelf *slot_shelf;
+    normd_slab_shelf *snapshot_shelf;
+
+    pthread_mutex_t lock; /* held to read or replace this pointer */
+    normd_snapshot *current;
+
+    normd_plan *plan[NORMD_SESSION_PLANS]; /* by the shape of x, or NULL */
+    uint64_t plan_clock;
+
+    /* Laid out as the parameters, padding zero. `gradients` belongs to the running mutation. */
+    char *gradients;
+    char *accumulated; /* NULL until it is needed */
+    bool has_accumulated;
+
+    uint64_t last_step; /* the number of the last forward */
+    normd_context *oldest;
+    normd_context *newest;
+    normd_context *spare;
+    atomic_size_t context_bytes;
+};
+
+/* ---- session.c ---- */
+
+/* Zeros, laid out as the parameters, on a cache line; free() releases it. NULL when out of
+   memory. */
+char *normd_session_allocate_gradients(const normd_model *model);
+
+/* ---- snapshot.c ---- */
+
+/* What a mutation leaves: each slab may be NULL, then the current one stays. */
+typedef struct normd_change {
+    normd_slab *parameters;
+    normd_slab *statistics;
+    normd_slab *slots;
+    uint64_t version;
+    uint64_t steps;
+} normd_change;
+
+/* Publishes a snapshot of the change. Takes the slabs, also when it fails: INTERNAL, out of memory,
+   and the session is as before. */
+normd_status normd_session_publish(
+    normd_session *session, const normd_change *change, normd_error *error);
+
+/* ---- context.c ---- */
+
+/* Room for one more context, all zero; NULL when out of memory. */
+normd_context *normd_context_take(normd_session *session);
+/* Releases what it owns and keeps the struct for the next. */
+void normd_context_drop(normd_session *session, normd_context *context);
+/* Keeps the context, as far as the budget allows. */
+void normd_context_keep(normd_session *session, normd_context *context);
+/* Drops what is older than the session's limit. */
+void normd_context_expire(normd_session *session, uint64_t now);
+/* The kept context of that step, or NULL; it stays kept. */
+normd_context *normd_context_find(normd_session *session, uint64_t step);
+/* Takes it out of the kept ones. */
+void normd_context_remove(normd_session *session, normd_context *context);
+void normd_context_drop_all(normd_session *session);
+
+/* ---- work.c ---- */
+
+/* What one mutation takes and gives back; zeroed at first. */
+typedef struct normd_work {
+    normd_session *session;
+    normd_plan *plan;
+    normd_buffer *x; /* NULL: x is the caller's */
+    normd_buffer *arena;
+    normd_buffer *scratch;
+    normd_buffer *mask;
+    normd_tensor y; /* the output; then the gradient that travels back */
+    normd_slab *new_statistics;
+    normd_pass pass;
+} normd_work;
+
+/* Plans for an x of this shape, takes the memory, and points the pass at it and at the current
+   snapshot. The statistics are copied for an update if `update_stats`. */
+normd_status normd_work_begin(normd_work *work, normd_session *session, const normd_shape *x,
+    bool update_stats, normd_error *error);
+/* Checks the type of x and gives its values in the session's type: x itself, or converted into
+   work->x. */
+normd_status normd_work_input(normd_work *work, const normd_array *x, normd_error *error);
+/* The forward pass, with the check of x where no layer does it. */
+normd_status normd_work_forward(normd_work *work, normd_error *error);
+/* BAD_ARGUMENT when there is no loss. */
+normd_status normd_work_check_loss(const normd_model *model, normd_error *error);
+/* Releases what is still there. */
+void normd_work_end(normd_work *work);
+
+/* A buffer with the array's values in the model's type. BAD_ARGUMENT for what is not float. */
+normd_status normd_work_convert(const normd_model *model, const char *field,
+    const normd_array *array, normd_buffer **buffer, normd_error *error);
+/* Whether the values can be used as they lie. */
+bool normd_work_usable(const normd_model *model, const normd_array *array);
+
+/* ---- apply.c ---- */
+
+/* Checks that the session's gradients are finite; `what` names their source in the message. */
+normd_status normd_session_check_gradients(
+    normd_session *session, const char *what, normd_error *error);
+/* The optimizer steps with the session's gradients; new statistics (or NULL; taken) are published
+   with it. */
+normd_status normd_session_apply(
+    normd_session *session, normd_slab *new_statistics, normd_error *error);
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_SESSION_TENSOR_NAMES_H
+#define NORMD_SESSION_TENSOR_NAMES_H
+
+#include "lib/session/session_state.h"
+
+/*
+ * The names of a session's tensors in files: "1.running_mean" as in the state_dict of a
+ * torch.nn.Sequential, and "optimizer.0.weight.exp_avg" for the optimizer's slots.
+ */
+enum { NORMD_TENSOR_NAME_BYTES = 96 };
+
+typedef struct normd_tensor_place {
+    size_t layer;
+    const normd_layer_tensor *tensor;
+    bool is_slot;
+    size_t slot;
+} normd_tensor_place;
+
+void normd_tensor_name(
+    const normd_model *model, const normd_tensor_place *place, char name[NORMD_TENSOR_NAME_BYTES]);
+
+/* False when the model has no tensor of that name. */
+bool normd_tensor_locate(const normd_model *model, const char *name, normd_tensor_place *place);
+
+/* Goes through all tensors of the model, then through all slots of the trainable ones. `place`
+   starts zeroed; false behind the last. */
+bool normd_tensor_next(const normd_model *model, normd_tensor_place *place);
+
+/* The place's bytes within its slab; for a slot, within the slots. */
+size_t normd_tensor_offset(const normd_model *model, const normd_tensor_place *place);
+
+/* Keys of a file's metadata. */
+#define NORMD_METADATA_CONFIGURATION "normd.configuration"
+#define NORMD_METADATA_VERSION "normd.version"
+#define NORMD_METADATA_STEPS "normd.steps"
+#define NORMD_METADATA_DIGEST "normd.digest"
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_TESTS_UNIT_LIB_SESSION_FIXTURE_H
+#define NORMD_TESTS_UNIT_LIB_SESSION_FIXTURE_H
+
+#include "tests/unit/cmocka_headers.h"
+
+#include "lib/session/session.h"
+
+/* What tests of sessions share: an engine, sessions from JSON, arrays of random numbers, and calls
+   that must succeed. A mistake of the fixture itself fails the test. */
+typedef struct fixture {
+    normd_pool *pool;
+    normd_buffer_cache *buffers;
+    normd_engine engine;
+} fixture;
+
+/* threads 0: no pool. `kernels`: a row's name, or NULL for the best. */
+void fixture_open(fixture *f, int threads, const char *kernels);
+/* Every buffer must have been given back. */
+void fixture_close(fixture *f);
+
+/* The JSON may have single quotes for double ones. */
+json_t *fixture_json(const char *text);
+normd_session *fixture_session(const fixture *f, const char *configuration);
+/* A creation that must fail; returns the message in static storage of `error`. */
+void fixture_refused(
+    const fixture *f, const char *configuration, normd_status status, const char *message);
+
+/* A tensor in a buffer of the engine, filled with standard normal numbers of stream `stream`. */
+normd_tensor fixture_normal(
+    const fixture *f, normd_dtype dtype, normd_shape shape, uint64_t stream);
+/* The same values in a buffer of their own. */
+normd_tensor fixture_copy(const fixture *f, const normd_array *array);
+/* n labels in 0 to classes - 1. */
+normd_tensor fixture_labels(const fixture *f, size_t n, int64_t classes, uint64_t stream);
+
+double fixture_at(const normd_array *array, size_t index);
+void fixture_put(const normd_array *array, size_t index, double value);
+
+normd_train_result fixture_train(
+    normd_session *session, const normd_array *x, const normd_array *target);
+/* Eval-mode output of the session's newest snapshot. */
+normd_tensor fixture_infer(const fixture *f, normd_session *session, const normd_array *x);
+/* A parameter or statistic by its exported name ("0.weight"), as view into the snapshot's export,
+   which `file` receives. */
+normd_buffer *fixture_export(normd_session *session);
+normd_array fixture_exported(const normd_buffer *file, const char *name);
+/* Whether two sessions hold the same bits. */
+bool fixture_same_state(normd_session *a, normd_session *b);
+
+#endif
