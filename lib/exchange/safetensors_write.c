@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/exchange/safetensors.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/exchange/safetensors.h"
 #include "lib/options/options.h"
 
 enum { LENGTH_BYTES = 8, HEADER_ALIGNMENT = 8 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/optimizers/rule.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-#include "lib/optimizers/rule.h"
 
 /* Adam (Kingma and Ba, 2015). PyTorch corrects both averages before the division; Keras has the
    corrections in the rate, which makes its epsilon another one ("epsilon hat" in the paper). The

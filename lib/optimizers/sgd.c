@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/optimizers/rule.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-#include "lib/optimizers/rule.h"
 
 /* Stochastic gradient descent with momentum. The frameworks' forms differ: PyTorch's buffer holds
    gradients and weight decay is part of the gradient; Keras' holds steps, so that a new rate acts

@@ -59,25 +59,29 @@ static void show_real(double value, char *text, size_t size)
     }
 }
 
-/* The first elements of a list; lists and maps inside it by their kind only. */
+/* The first elements of a list, as many as have room; lists inside it by their kind only. */
 static void show_list(const json_t *list, char *text, size_t size)
 {
-    enum { SHOWN = 3 };
+    enum { MOST = 3 };
+    static const char more[] = ", ...]";
     size_t used = (size_t)snprintf(text, size, "[");
     size_t count = json_array_size(list);
-    for (size_t i = 0; i < count && i < SHOWN && used < size; i++) {
+    size_t i = 0;
+    for (; i < count && i < MOST; i++) {
         const json_t *element = json_array_get(list, i);
-        char shown[16];
+        char shown[28]; /* any number */
         if (json_is_array(element)) {
             snprintf(shown, sizeof shown, "a list");
         } else {
             normd_options_show(element, shown, sizeof shown);
         }
+        size_t length = strlen(shown) + (i == 0 ? 0 : 2);
+        if (used + length + sizeof more > size) {
+            break;
+        }
         used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", shown);
     }
-    if (used < size) {
-        snprintf(text + used, size - used, count > SHOWN ? ", ...]" : "]");
-    }
+    snprintf(text + used, size - used, "%s", i == count ? "]" : i == 0 ? "...]" : more);
 }
 
 const char *normd_options_show(const json_t *value, char *text, size_t size)

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_TESTS_UNIT_LIB_OPTIMIZERS_THREE_STEPS_H
+#define NORMD_TESTS_UNIT_LIB_OPTIMIZERS_THREE_STEPS_H
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib/optimizers/optimizer.h"
+
+/* Three parameters and the gradients of three steps, for which the frameworks' results are noted
+   in the tests. */
+static const double start[3] = {0.5, -1.25, 2.0};
+static const double gradients[3][3] = {{0.1, -0.2, 0.3}, {0.4, 0.25, -0.5}, {-0.05, 1.5, 0.0}};
+
+static inline normd_optimizer *make_optimizer(const char *option, normd_convention convention)
+{
+    json_t *json = json_loads(option, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    normd_optimizer *optimizer;
+    normd_error error = {.status = NORMD_OK};
+    if (normd_optimizer_create(json, convention, &optimizer, &error) != NORMD_OK) {
+        fail_msg("%s", error.message);
+    }
+    json_decref(json);
+    return optimizer;
+}
+
+static inline void take_three_steps_f64(const normd_optimizer *optimizer, double weight[3])
+{
+    double slots[NORMD_OPTIMIZER_MAX_SLOTS][3] = {{0}};
+    for (int i = 0; i < 3; i++) {
+        weight[i] = start[i];
+    }
+    for (uint64_t step = 1; step <= 3; step++) {
+        normd_update update = {.dtype = NORMD_F64,
+            .role = NORMD_ROLE_WEIGHT,
+            .step = step,
+            .count = 3,
+            .weight = weight,
+            .gradient = gradients[step - 1],
+            .slot = {slots[0], slots[1]},
+            .new_weight = weight};
+        normd_optimizer_update(optimizer, &update);
+    }
+}
+
+static inline void take_three_steps_f32(const normd_optimizer *optimizer, float weight[3])
+{
+    float slots[NORMD_OPTIMIZER_MAX_SLOTS][3] = {{0}};
+    for (int i = 0; i < 3; i++) {
+        weight[i] = (float)start[i];
+    }
+    for (uint64_t step = 1; step <= 3; step++) {
+        const double *wide = gradients[step - 1];
+        float gradient[3] = {(float)wide[0], (float)wide[1], (float)wide[2]};
+        normd_update update = {.dtype = NORMD_F32,
+            .role = NORMD_ROLE_WEIGHT,
+            .step = step,
+            .count = 3,
+            .weight = weight,
+            .gradient = gradient,
+            .slot = {slots[0], slots[1]},
+            .new_weight = weight};
+        normd_optimizer_update(optimizer, &update);
+    }
+}
+
+/* A step rounds each of at most ten operations, on values up to 2, and the steps add up: below
+   3 * 10 * 2 units in the last place of 1. */
+static inline void expect_three_steps(
+    const char *option, normd_convention convention, double a, double b, double c)
+{
+    const double expected[3] = {a, b, c};
+    normd_optimizer *optimizer = make_optimizer(option, convention);
+    double wide[3];
+    float narrow[3];
+    take_three_steps_f64(optimizer, wide);
+    take_three_steps_f32(optimizer, narrow);
+    for (int i = 0; i < 3; i++) {
+        assert_true(fabs(wide[i] - expected[i]) <= 60 * 0x1p-53);
+        assert_true(fabs((double)narrow[i] - expected[i]) <= 60 * 0x1p-24);
+    }
+    normd_optimizer_destroy(optimizer);
+}
+
+/* Checks the message of an option that is refused. */
+static inline void expect_refused(
+    const char *option, normd_convention convention, const char *message)
+{
+    json_t *json = json_loads(option, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    normd_optimizer *optimizer = NULL;
+    normd_error error = {.status = NORMD_OK};
+    assert_int_equal(
+        normd_optimizer_create(json, convention, &optimizer, &error), NORMD_BAD_ARGUMENT);
+    assert_null(optimizer);
+    assert_string_equal(error.message, message);
+    json_decref(json);
+}
+
+static inline void expect_description(
+    const char *option, normd_convention convention, const char *text)
+{
+    normd_optimizer *optimizer = make_optimizer(option, convention);
+    json_t *described = normd_optimizer_describe(optimizer);
+    json_t *expected = json_loads(text, 0, NULL);
+    assert_non_null(expected);
+    assert_true(json_equal(described, expected));
+    /* What is described makes the same optimizer. */
+    char *again_text = json_dumps(described, 0);
+    normd_optimizer *again = make_optimizer(again_text, convention);
+    json_t *described_again = normd_optimizer_describe(again);
+    assert_true(json_equal(described, described_again));
+    json_decref(described);
+    json_decref(described_again);
+    json_decref(expected);
+    free(again_text);
+    normd_optimizer_destroy(optimizer);
+    normd_optimizer_destroy(again);
+}
+
+#endif
