@@ -73,32 +73,6 @@ static normd_status field_read_bytes(
     return NORMD_OK;
 }
 
-/* A tree may hold large bytes only as the data of its arrays. The scanner has bounded its depth. */
-static normd_status tree_check(
-    const decoding *d, const normd_field *field, const msgpack_object *object)
-{
-    normd_status status = NORMD_OK;
-    if (normd_object_is_payload(object)) {
-        return field_wrong(d, field, object);
-    }
-    if (object->type == MSGPACK_OBJECT_ARRAY) {
-        for (uint32_t i = 0; i < object->via.array.size && status == NORMD_OK; i++) {
-            status = tree_check(d, field, &object->via.array.ptr[i]);
-        }
-    } else if (object->type == MSGPACK_OBJECT_MAP && !normd_wire_array_is(object)) {
-        for (uint32_t i = 0; i < object->via.map.size && status == NORMD_OK; i++) {
-            status = tree_check(d, field, &object->via.map.ptr[i].key);
-            if (status == NORMD_OK) {
-                status = tree_check(d, field, &object->via.map.ptr[i].val);
-            }
-        }
-    } else if (object->type == MSGPACK_OBJECT_MAP) {
-        normd_wire_array array;
-        status = normd_wire_array_decode(object, d->message, field->name, &array, d->error);
-    }
-    return status;
-}
-
 static normd_status field_read(
     const decoding *d, const normd_field *field, const msgpack_object *object, normd_value *value)
 {
@@ -124,7 +98,7 @@ static normd_status field_read(
         return field_read_bytes(d, field, object, value);
     case NORMD_KIND_TREE:
         value->as.tree = object;
-        return tree_check(d, field, object);
+        return NORMD_OK;
     }
     return NORMD_OK;
 }

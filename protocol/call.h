@@ -35,7 +35,7 @@ typedef struct normd_value {
             size_t size;
             normd_payload *payload; /* or NULL */
         } bytes;
-        const msgpack_object *tree; /* an ext in it is the `data` of an array map, nothing else */
+        const msgpack_object *tree; /* an ext in it stands for a payload, see assembler.h */
     } as;
 } normd_value;
 

@@ -52,7 +52,7 @@ typedef enum normd_kind {
     NORMD_KIND_UINT,
     NORMD_KIND_ARRAY, /* a msgpack-numpy map */
     NORMD_KIND_BYTES, /* bin or str */
-    NORMD_KIND_TREE,  /* any value without large payloads: options, handed on as JSON */
+    NORMD_KIND_TREE,  /* any value, checked by who reads it: options */
 } normd_kind;
 
 typedef struct normd_field {

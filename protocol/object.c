@@ -7,11 +7,6 @@
 
 enum { SHOWN_CHARACTERS = 40 };
 
-bool normd_object_is_payload(const msgpack_object *object)
-{
-    return object->type == MSGPACK_OBJECT_EXT;
-}
-
 /* The scanner refuses every ext from the wire, so one in a head was written by the assembler. */
 static normd_payload *object_payload(const msgpack_object *object, normd_message *message)
 {

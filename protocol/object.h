@@ -21,9 +21,6 @@ bool normd_object_get_bytes(
 /* Whether a str or bin inside the head has this text. */
 bool normd_object_is_text(const msgpack_object *object, const char *text);
 
-/* Whether the bytes are in a payload. */
-bool normd_object_is_payload(const msgpack_object *object);
-
 /* What an object is, for messages: `"a text"`, `-3`, `a map`, `20 bytes`. Plain ASCII. Returns
    `text`. */
 const char *normd_object_show(const msgpack_object *object, char *text, size_t size);
