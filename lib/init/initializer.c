@@ -274,7 +274,9 @@ void normd_initializer_read(normd_options *options, const char *key, const char 
         const char *dot = options->path[0] == '\0' ? "" : ".";
         normd_options_begin(&reading.options, map, NULL, "%s%s%s", options->path, dot, key);
         normd_error error = {.status = NORMD_OK};
-        if (read_named(&reading, &error) != NORMD_OK) {
+        if (map == NULL) {
+            normd_error_no_memory(&options->error);
+        } else if (read_named(&reading, &error) != NORMD_OK) {
             options->error = error;
         }
         json_decref(map);
