@@ -33,11 +33,12 @@ batch=64
 python=/usr/bin/python3
 work=$(mktemp -d "${TMPDIR:-/tmp}/normd-demo.XXXXXX")
 daemon=
+watcher=
 clients=()
 
 clean_up() {
     local status=$?
-    for client in "${clients[@]}"; do
+    for client in "${clients[@]}" $watcher; do
         kill "$client" 2>/dev/null || true
     done
     if [ -n "$daemon" ] && { [ "$keep" = no ] || [ "$status" -ne 0 ]; }; then
@@ -95,6 +96,16 @@ split_data() {
 create_session() {
     normctl create digits --input 64 --layers 'linear 128, batch_norm, relu, linear 10' \
         --loss cross_entropy --optimizer 'adam lr=0.001' --seed 1
+}
+
+# The watcher is connected before the first client starts, so that it sees the first steps.
+start_watcher() {
+    "$python" clients/python/examples/watch.py --port "$port" --scale 16 --until-step "$steps" \
+        digits "$work/test.csv" &
+    watcher=$!
+    until [ "$(normctl --json info | json connections)" -ge 2 ]; do
+        kill -0 "$watcher"
+    done
 }
 
 start_clients() {
@@ -169,9 +180,9 @@ normctl stats digits
 steps=$(count_steps)
 heading "Four clients train it at once: $train_rows digits, $epochs epochs, batches of $batch, $steps steps"
 say "Two are normctl, two are Python. A fifth watches: $test_rows held-out digits."
+start_watcher
 start_clients
-"$python" clients/python/examples/watch.py --port "$port" --scale 16 --until-step "$steps" \
-    digits "$work/test.csv"
+wait "$watcher"
 wait_for_clients
 
 heading "What they left"

@@ -47,7 +47,7 @@ def main():
                 newest, since = result.steps, time.monotonic()
             elif time.monotonic() - since > options.patience:
                 raise SystemExit(f"no step after {newest} for {options.patience:g} seconds")
-            answers_in_training += 0 < result.steps < options.until_step
+            answers_in_training += int(0 < result.steps < options.until_step)
             if result.steps >= next_line:
                 print(f"  [{bar(result.steps / options.until_step)}] step {result.steps:4d}  "
                       f"loss {result.loss:.4f}  accuracy {result.accuracy:.4f}  "
