@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_CLIENTS_C_NORMD_CLIENT_H
+#define NORMD_CLIENTS_C_NORMD_CLIENT_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/array.h"
+#include "lib/base/error.h"
+
+/*
+ * A client of normd in C. Three levels; newcomers read only the first.
+ *
+ *   normd_error error;
+ *   normd_client *client;
+ *   if (normd_client_connect("127.0.0.1:6676", 5.0, &client, &error) != NORMD_CLIENT_OK) {
+ *       fprintf(stderr, "%s\n", error.message);
+ *       return 1;
+ *   }
+ *   float values[32 * 64];
+ *   normd_array x = {.dtype = NORMD_F32, .shape = {.rank = 2, .dim = {32, 64}}, .data = values};
+ *   normd_client_answer *answer;
+ *   normd_array y;
+ *   if (normd_client_infer(client, "digits", &x, &answer, &y, &error) == NORMD_CLIENT_OK) {
+ *       ... use y, which lives as long as the answer ...
+ *       normd_client_answer_free(answer);
+ *   }
+ *   normd_client_close(client);
+ *
+ * A connection and its answers belong to one thread at a time; different connections are
+ * independent. Every `error` may be NULL. No signal is raised when the daemon goes away.
+ */
+typedef struct normd_client normd_client;
+
+/* What became of a call. */
+typedef enum normd_client_status {
+    NORMD_CLIENT_OK,
+    NORMD_CLIENT_REFUSED, /* the daemon answered with an error: `error` has its status and text */
+    NORMD_CLIENT_UNREACHABLE,  /* no connection could be made */
+    NORMD_CLIENT_DISCONNECTED, /* the connection ended or was given up; whether a request that was
+                                  under way has run is not known */
+    NORMD_CLIENT_TIMED_OUT,    /* the deadline passed */
+    NORMD_CLIENT_FAILED,       /* no memory, or an answer that does not hold what it must */
+} normd_client_status;
+/* With any status but REFUSED, error->status is NORMD_INTERNAL and error->message says why. */
+
+/* One answer of the daemon. `result` is nil when it was refused. Owned by whoever receives it;
+   does not depend on the connection staying. */
+typedef struct normd_client_answer {
+    uint32_t id;
+    bool refused;
+    normd_error error; /* when refused */
+    const msgpack_object *result;
+} normd_client_answer;
+
+/* ---- First level: connections and one call at a time ---------------------------------------- */
+
+/* `address` is "HOST:PORT", "HOST" (port 6676), "[IPV6]:PORT" or "unix:PATH". `seconds` bounds the
+   making of the connection and is the first value of normd_client_set_timeout; 0 is no bound. */
+normd_client_status normd_client_connect(
+    const char *address, double seconds, normd_client **client, normd_error *error);
+/* Takes over a connected stream socket, which it closes in the end. NULL when out of memory (the
+   socket is then still the caller's). */
+normd_client *normd_client_adopt(int socket);
+void normd_client_close(normd_client *client);
+
+/* The time that each later call may take; 0 is no bound. A call that times out while it waits for
+   its answer leaves the connection usable, and the late answer is dropped; one that times out in
+   the middle of sending ends the connection. */
+void normd_client_set_timeout(normd_client *client, double seconds);
+/* False once the connection is lost; it does not come back: connect anew. */
+bool normd_client_connected(const normd_client *client);
+
+/* What `train` and `evaluate` give. */
+typedef struct normd_client_score {
+    double loss;
+    double accuracy; /* NAN when the loss is no classification */
+    uint64_t steps;
+    uint64_t version;
+} normd_client_score;
+
+normd_client_status normd_client_ping(normd_client *client, normd_error *error);
+normd_client_status normd_client_train(normd_client *client, const char *session,
+    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error);
+normd_client_status normd_client_evaluate(normd_client *client, const char *session,
+    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error);
+/* `y` points into the answer. */
+normd_client_status normd_client_infer(normd_client *client, const char *session,
+    const normd_array *x, normd_client_answer **answer, normd_array *y, normd_error *error);
+/* `step` is what normd_client_backward asks for. */
+normd_client_status normd_client_forward(normd_client *client, const char *session,
+    const normd_array *x, normd_client_answer **answer, normd_array *y, uint64_t *step,
+    normd_error *error);
+/* With apply = false the gradients add up until normd_client_step. */
+normd_client_status normd_client_backward(normd_client *client, const char *session, uint64_t step,
+    const normd_array *dy, bool apply, normd_client_answer **answer, normd_array *dx,
+    normd_error *error);
+normd_client_status normd_client_step(
+    normd_client *client, const char *session, uint64_t *version, normd_error *error);
+
+/* ---- Second level: any method ---------------------------------------------------------------- */
+
+/*
+ * Begin a request with the number of its fields, put each, then call:
+ *
+ *   normd_client_begin(client, "session.export", 2);
+ *   normd_client_put_string(client, "session", "digits");
+ *   normd_client_put_string(client, "format", "safetensors");
+ *   status = normd_client_call(client, &answer, &error);
+ *
+ * Arrays and bytes of 4 KiB or more are not copied: they are sent from where they lie, and must
+ * stay until the call or submit has returned. One request is written at a time.
+ */
+void normd_client_begin(normd_client *client, const char *method, uint32_t fields);
+void normd_client_put_string(normd_client *client, const char *key, const char *text);
+void normd_client_put_uint(normd_client *client, const char *key, uint64_t value);
+void normd_client_put_bool(normd_client *client, const char *key, bool value);
+void normd_client_put_array(normd_client *client, const char *key, const normd_array *array);
+void normd_client_put_bytes(normd_client *client, const char *key, const void *data, size_t size);
+/* Writes a key and gives the packer for one value of any kind. */
+msgpack_packer *normd_client_put(normd_client *client, const char *key);
+
+/* Sends what was begun and waits for its answer. On OK the answer is the caller's. */
+normd_client_status normd_client_call(
+    normd_client *client, normd_client_answer **answer, normd_error *error);
+void normd_client_answer_free(normd_client_answer *answer);
+
+/* The value of a key of a map; NULL when it is no map or has no such key. */
+const msgpack_object *normd_client_get(const msgpack_object *map, const char *key);
+/* Any number as a double or as a whole one; false when the object (which may be NULL) is none. */
+bool normd_client_number(const msgpack_object *object, double *value);
+bool normd_client_uint(const msgpack_object *object, uint64_t *value);
+/* Whether the object is an array map. */
+bool normd_client_is_array(const msgpack_object *object);
+/* An array of the answer, aligned for its type; lives as long as the answer. */
+normd_client_status normd_client_array(normd_client_answer *answer, const msgpack_object *object,
+    const char *name, normd_array *array, normd_error *error);
+/* Bytes (or text) of the answer; lives as long as the answer. False when the object is neither. */
+bool normd_client_bytes(
+    normd_client_answer *answer, const msgpack_object *object, const void **data, size_t *size);
+normd_client_status normd_client_read_score(
+    normd_client_answer *answer, normd_client_score *score, normd_error *error);
+
+/* ---- Third level: many requests in flight ---------------------------------------------------- */
+
+/* Sends what was begun; returns when the kernel has all of it. Answers that arrive meanwhile are
+   kept, so that two full sockets cannot block each other. */
+normd_client_status normd_client_submit(normd_client *client, uint32_t *id, normd_error *error);
+/* The next answer, in the order of arrival. OK also when the daemon refused: see
+   answer->refused. With nothing in flight: FAILED. */
+normd_client_status normd_client_next(
+    normd_client *client, normd_client_answer **answer, normd_error *error);
+/* The answer to `id`, whatever else arrives before it; as normd_client_call. */
+normd_client_status normd_client_wait(
+    normd_client *client, uint32_t id, normd_client_answer **answer, normd_error *error);
+/* Drops the answer to `id`, come or still to come. */
+void normd_client_forget(normd_client *client, uint32_t id);
+/* Requests whose answers nobody has taken yet. */
+size_t normd_client_in_flight(const normd_client *client);
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clients/cli/commands/commands.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "clients/cli/commands/samples.h"
+#include "clients/cli/commands/stream.h"
+#include "clients/cli/common/number.h"
+
+static const normd_argument options[NORMD_SAMPLES_OPTIONS] = {
+    NORMD_SAMPLES_TABLE(
+        "last (default), first, or a column's number from 0", "rows a request (1024)"),
+};
+
+/* Sums over the batches, each with the weight of its rows. */
+typedef struct totals {
+    double loss, accuracy;
+    normd_client_score last;
+    size_t rows;
+} totals;
+
+static normd_client_status add_batch(
+    void *context, normd_client_answer *answer, size_t rows, normd_error *error)
+{
+    totals *sum = context;
+    normd_client_status status = normd_client_read_score(answer, &sum->last, error);
+    sum->loss += (double)rows * sum->last.loss;
+    sum->accuracy += (double)rows * sum->last.accuracy;
+    sum->rows += rows;
+    return status;
+}
+
+static void print_totals(const normd_cli *cli, const totals *sum)
+{
+    char text[NORMD_NUMBER_TEXT_BYTES];
+    double rows = (double)sum->rows;
+    double loss = sum->loss / rows;
+    double accuracy = sum->accuracy / rows;
+    if (!cli->json) {
+        printf("loss %.6g", loss);
+        if (!isnan(accuracy)) {
+            printf("  accuracy %.2f %% (%.0f of %zu)", 100.0 * accuracy, round(sum->accuracy),
+                sum->rows);
+        }
+        printf("  %zu samples  version %llu\n", sum->rows, (unsigned long long)sum->last.version);
+        return;
+    }
+    printf("{\"loss\": %s, ", isfinite(loss) ? normd_number_format(loss, false, text) : "null");
+    if (!isnan(accuracy)) {
+        printf("\"accuracy\": %s, ", normd_number_format(accuracy, false, text));
+    }
+    printf("\"steps\": %llu, \"version\": %llu, \"samples\": %zu}\n",
+        (unsigned long long)sum->last.steps, (unsigned long long)sum->last.version, sum->rows);
+}
+
+static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
+{
+    totals sum = {.rows = 0};
+    const normd_stream stream = {
+        .method = "evaluate", .with_target = true, .take = add_batch, .context = &sum};
+    normd_cli_exit code = normd_stream_run(cli, options, arguments, &stream);
+    if (code == NORMD_CLI_OK) {
+        print_totals(cli, &sum);
+    }
+    return code;
+}
+
+const normd_cli_command normd_command_evaluate = {
+    .name = "evaluate",
+    .words = "SESSION [TABLE.csv[.gz] | --x X.npy --y Y.npy]",
+    .summary = "loss and accuracy in eval mode; changes nothing",
+    .examples = "  normctl evaluate digits digits.csv.gz --scale 16 --rows 1437:\n"
+                "  normctl --json evaluate digits --x x.npy --y y.npy",
+    .options = options,
+    .option_count = NORMD_SAMPLES_OPTIONS,
+    .least = 1,
+    .most = 2,
+    .run = run,
+};

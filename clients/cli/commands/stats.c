@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clients/cli/commands/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clients/cli/common/number.h"
+#include "clients/cli/data/element.h"
+#include "clients/cli/show/fields.h"
+#include "clients/cli/show/json.h"
+#include "clients/cli/show/table.h"
+#include "clients/cli/show/terminal.h"
+
+enum { LAYER, CONVENTION, FEATURES, ROWS, SHOWN = 8 };
+
+static const normd_argument options[ROWS] = {
+    [LAYER] = {"layer", "NAME", "only this layer"},
+    [CONVENTION] = {"convention", "NAME", "names as pytorch or keras has them"},
+    [FEATURES] = {"features", "A:B", "the features to list (the first 8); : is all"},
+};
+
+/* The layer's vectors of one length as columns. Arrays of other ranks are left out. */
+static void collect_columns(
+    normd_client_answer *answer, const msgpack_object *layer, normd_table *table)
+{
+    for (uint32_t k = 0; k < layer->via.map.size; k++) {
+        const msgpack_object_kv *pair = &layer->via.map.ptr[k];
+        normd_array array;
+        if (table->columns == NORMD_TABLE_MAX_COLUMNS || !normd_client_is_array(&pair->val) ||
+            normd_client_array(answer, &pair->val, "array", &array, NULL) != NORMD_CLIENT_OK ||
+            array.shape.rank != 1 || (table->columns > 0 && array.shape.dim[0] != table->rows)) {
+            continue;
+        }
+        double *values = calloc(array.shape.dim[0] + 1, sizeof *values);
+        if (values == NULL) {
+            continue;
+        }
+        for (size_t i = 0; i < array.shape.dim[0]; i++) {
+            values[i] = normd_element_load(&array, i);
+        }
+        table->rows = array.shape.dim[0];
+        table->name[table->columns] = pair->key.via.str.ptr;
+        table->name_length[table->columns] = pair->key.via.str.size;
+        table->values[table->columns++] = values;
+    }
+}
+
+/* "1  batch_norm  128 features  num_batches_tracked 230". */
+static void print_title(
+    normd_client_answer *answer, const msgpack_object *layer, const normd_table *table)
+{
+    const msgpack_object *name = normd_client_get(layer, "name");
+    const msgpack_object *type = normd_client_get(layer, "type");
+    if (name != NULL) {
+        normd_fields_value(stdout, answer, name);
+    }
+    if (type != NULL) {
+        fputs("  ", stdout);
+        normd_fields_value(stdout, answer, type);
+    }
+    if (table->columns > 0) {
+        printf("  %zu feature%s", table->rows, table->rows == 1 ? "" : "s");
+    }
+    const msgpack_object *tracked = normd_client_get(layer, "num_batches_tracked");
+    if (tracked != NULL && tracked->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        printf("  %llu batches tracked", (unsigned long long)tracked->via.u64);
+    }
+    putchar('\n');
+}
+
+static void print_layer(const normd_cli *cli, normd_client_answer *answer,
+    const msgpack_object *layer, size_t begin, size_t end)
+{
+    normd_table table = {.columns = 0};
+    if (layer->type != MSGPACK_OBJECT_MAP) {
+        return;
+    }
+    collect_columns(answer, layer, &table);
+    print_title(answer, layer, &table);
+    end = end < table.rows ? end : table.rows;
+    begin = begin < end ? begin : end;
+    if (table.columns > 0) {
+        normd_table_print(stdout, &table, begin, end, cli->ascii, normd_terminal_columns(stdout));
+    }
+    for (size_t c = 0; c < table.columns; c++) {
+        free(table.values[c]);
+    }
+}
+
+static void print_layers(
+    const normd_cli *cli, normd_client_answer *answer, size_t begin, size_t end)
+{
+    const msgpack_object *layers = normd_client_get(answer->result, "layers");
+    uint64_t version = 0;
+    normd_client_uint(normd_client_get(answer->result, "version"), &version);
+    printf("version %llu\n", (unsigned long long)version);
+    if (layers == NULL || layers->type != MSGPACK_OBJECT_ARRAY || layers->via.array.size == 0) {
+        puts("no layers with statistics");
+        return;
+    }
+    for (uint32_t k = 0; k < layers->via.array.size; k++) {
+        putchar('\n');
+        print_layer(cli, answer, &layers->via.array.ptr[k], begin, end);
+    }
+}
+
+static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
+{
+    size_t begin = 0;
+    size_t end = SHOWN;
+    const char *features = arguments->value[FEATURES];
+    if (features != NULL && !normd_number_parse_range(features, &begin, &end)) {
+        return normd_cli_usage_error("--features: expected A:B with A <= B, got \"%s\"", features);
+    }
+    normd_client *client;
+    normd_cli_exit code = normd_cli_connect(cli, &client);
+    if (code != NORMD_CLI_OK) {
+        return code;
+    }
+    const char *layer = arguments->value[LAYER];
+    const char *convention = arguments->value[CONVENTION];
+    normd_client_begin(client, "stats", 1u + (layer != NULL) + (convention != NULL));
+    normd_client_put_string(client, "session", arguments->rest[0]);
+    if (layer != NULL) {
+        normd_client_put_string(client, "layer", layer);
+    }
+    if (convention != NULL) {
+        normd_client_put_string(client, "convention", convention);
+    }
+    normd_client_answer *answer;
+    code = normd_cli_call(client, &answer);
+    if (code == NORMD_CLI_OK) {
+        if (cli->json) {
+            normd_json_print(stdout, answer, answer->result);
+        } else {
+            print_layers(cli, answer, begin, end);
+        }
+        normd_client_answer_free(answer);
+    }
+    normd_client_close(client);
+    return code;
+}
+
+const normd_cli_command normd_command_stats = {
+    .name = "stats",
+    .words = "SESSION",
+    .summary = "running statistics, weight and bias of each layer, with plots",
+    .details = "For each vector: its course over the features, and how often which value occurs.",
+    .examples = "  normctl stats digits\n"
+                "  normctl stats digits --layer 1 --features 0:32\n"
+                "  normctl stats digits --convention keras",
+    .options = options,
+    .option_count = ROWS,
+    .least = 1,
+    .most = 1,
+    .run = run,
+};

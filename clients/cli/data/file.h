@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORMD_CLIENTS_CLI_DATA_FILE_H
+#define NORMD_CLIENTS_CLI_DATA_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "lib/base/error.h"
+
+/* A whole file; `*data` is to be freed. BAD_ARGUMENT with "path: why". */
+normd_status normd_file_read(const char *path, void **data, size_t *size, normd_error *error);
+
+/* A file that appears whole or not at all: it is written under another name beside `path`, then
+   renamed. "-" or NULL is the standard output, at once. */
+typedef struct normd_output {
+    FILE *file;
+    const char *path;
+    char *temporary; /* NULL for the standard output */
+} normd_output;
+
+normd_status normd_output_begin(const char *path, normd_output *output, normd_error *error);
+/* Makes it appear, or reports what failed; either way `output` is done. */
+normd_status normd_output_commit(normd_output *output, normd_error *error);
+/* Throws away what was written. */
+void normd_output_abort(normd_output *output);
+
+#endif
