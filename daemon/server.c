@@ -130,6 +130,52 @@ static void announce(const normd_server *server)
     }
 }
 
+static void free_all(normd_server *server)
+{
+    normd_session_map_clear(&server->sessions);
+    normd_request_pool_clear(&server->requests);
+    normd_chunk_pool_clear(&server->chunks);
+    msgpack_zone_destroy(&server->zone);
+    normd_buffer_cache_destroy(server->engine.buffers);
+    uv_loop_close(&server->loop);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* The end of a start that failed half way. */
+static void abandon(normd_server *server)
+{
+    normd_pool_destroy(server->engine.pool);
+    uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    free_all(server);
+}
+
+static normd_status start_all(normd_server *server, normd_error *error)
+{
+    if (!msgpack_zone_init(&server->zone, ZONE_BYTES)) {
+        return normd_error_no_memory(error);
+    }
+    normd_status status = start_engine(server, server->settings, error);
+    if (status == NORMD_OK) {
+        normd_session_map_init(&server->sessions, server->engine.pool, &normd_dispatch_queue_work);
+        status = start_loop(server, error);
+    }
+    if (status == NORMD_OK) {
+        status = listen_all(server, error);
+    }
+    if (status == NORMD_OK) {
+        announce(server);
+    }
+    return status;
+}
+
 normd_status normd_server_start(
     normd_server *server, const normd_settings *settings, normd_error *error)
 {
@@ -148,32 +194,11 @@ normd_status normd_server_start(
         return normd_error_set(
             error, NORMD_INTERNAL, "cannot make the event loop: %s", uv_strerror(result));
     }
-    bool zone = msgpack_zone_init(&server->zone, ZONE_BYTES);
-    normd_status status = zone ? NORMD_OK : normd_error_no_memory(error);
-    if (status == NORMD_OK) {
-        status = start_engine(server, settings, error);
-    }
-    if (status == NORMD_OK) {
-        normd_session_map_init(&server->sessions, server->engine.pool, &normd_dispatch_queue_work);
-        status = start_loop(server, error);
-    }
-    if (status == NORMD_OK) {
-        status = listen_all(server, error);
-    }
-    if (status == NORMD_OK) {
-        announce(server);
+    normd_status status = start_all(server, error);
+    if (status != NORMD_OK) {
+        abandon(server);
     }
     return status;
-}
-
-static void free_all(normd_server *server)
-{
-    normd_session_map_clear(&server->sessions);
-    normd_request_pool_clear(&server->requests);
-    normd_chunk_pool_clear(&server->chunks);
-    msgpack_zone_destroy(&server->zone);
-    normd_buffer_cache_destroy(server->engine.buffers);
-    uv_loop_close(&server->loop);
 }
 
 void normd_server_run(normd_server *server)

@@ -56,11 +56,12 @@ typedef struct normd_server {
     unsigned stop_ticks;
 } normd_server;
 
-/* Starts everything and listens. `settings` must outlive the server. */
+/* Starts everything and listens. `settings` must outlive the server. After a failure there is
+   nothing left to free. */
 normd_status normd_server_start(
     normd_server *server, const normd_settings *settings, normd_error *error);
 
-/* Serves until a signal ends it, then frees everything. After a failed start it only frees. */
+/* Serves until a signal ends it, then frees everything. */
 void normd_server_run(normd_server *server);
 
 /* Begins the graceful stop. */

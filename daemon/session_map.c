@@ -26,14 +26,11 @@ normd_session_entry *normd_session_map_find(normd_session_map *map, const char *
     return entry;
 }
 
-static void drop(normd_session_entry *entry)
+static void free_entry(normd_session_entry *entry)
 {
-    entry->references--;
-    if (entry->references == 0) {
-        normd_session_destroy(entry->session);
-        normd_session_queue_destroy(&entry->queue);
-        free(entry);
-    }
+    normd_session_destroy(entry->session);
+    normd_session_queue_destroy(&entry->queue);
+    free(entry);
 }
 
 normd_session_entry *normd_session_map_claim(
@@ -52,7 +49,7 @@ normd_session_entry *normd_session_map_claim(
         entry->references = 1;
         HASH_ADD_KEYPTR(hh, map->entries, entry->name, length, entry);
         if (entry->hh.tbl == NULL) {
-            drop(entry);
+            free_entry(entry);
             return NULL;
         }
     }
@@ -62,19 +59,25 @@ normd_session_entry *normd_session_map_claim(
 
 void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry)
 {
-    if (entry->listed) {
-        entry->listed = false;
-        HASH_DEL(map->entries, entry);
-        drop(entry);
+    if (!entry->listed) {
+        return;
+    }
+    entry->listed = false;
+    HASH_DEL(map->entries, entry);
+    entry->references--;
+    if (entry->references == 0) {
+        free_entry(entry);
     }
 }
 
 void normd_session_map_release(normd_session_map *map, normd_session_entry *entry)
 {
-    if (entry->listed && entry->references == 2 && entry->session == NULL) {
+    entry->references--;
+    if (entry->references == 0) {
+        free_entry(entry);
+    } else if (entry->references == 1 && entry->listed && entry->session == NULL) {
         normd_session_map_unlist(map, entry);
     }
-    drop(entry);
 }
 
 void normd_session_map_clear(normd_session_map *map)

@@ -124,7 +124,7 @@ static bool parse_bytes(const char *text, uint64_t *value)
 static const char *set_text(char *to, size_t room, const char *text)
 {
     if (*text == '\0' || strlen(text) >= room) {
-        return "a shorter text, or any";
+        return "a text that is not empty and not too long";
     }
     memcpy(to, text, strlen(text) + 1);
     return NULL;
