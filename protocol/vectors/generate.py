@@ -132,15 +132,16 @@ def add_envelopes(v):
     fields = {"session": "m"}
     v.call("step", request(3, "step", fields), 3, "step", fields)
     v.call("step, params in a list", request(3, "step", [fields]), 3, "step", fields)
-    v.call("step, keys as bin", request(3, "step", {b"session": "m"}), 3, "step", fields, keys="bin")
+    v.call("step, keys as bin", request(3, "step", {b"session": "m"}), 3, "step", fields,
+           keys="bin")
     v.call("step, everything as bin", request(3, b"step", {b"session": b"m"}), 3, "step", fields,
            keys="bin")
     v.call("step, everything as raw", pack_old([0, 3, "step", fields]), 3, "step", fields)
     v.call("describe, nil for an optional field",
            request(3, "session.describe", {"session": "m", "convention": None}), 3,
            "session.describe", fields)
-    v.call("step, a name in two scripts", request(3, "step", {"session": "modèle-模型"}), 3, "step",
-           {"session": "modèle-模型"})
+    fields = {"session": "modèle-模型"}
+    v.call("step, a name in two scripts", request(3, "step", fields), 3, "step", fields)
 
 
 def add_methods(v):
@@ -170,7 +171,8 @@ def add_methods(v):
         ("session.import", {"session": "m", "format": "safetensors",
                             "data": b"\x02" + bytes(7) + b"{}"}),
         ("forward", {"session": "m", "x": X}),
-        ("forward", {"session": "m", "x": X, "mask": np.array([True, False]), "update_stats": False}),
+        ("forward", {"session": "m", "x": X, "mask": np.array([True, False]),
+                     "update_stats": False}),
         ("backward", {"session": "m", "step": 12, "dy": X}),
         ("backward", {"session": "m", "step": 0, "dy": X, "apply": False}),
         ("train", {"session": "m", "x": X, "target": LABELS}),
@@ -207,6 +209,9 @@ def add_arrays(v):
     for shape in ((), (1,), (0,), (2, 0, 3), (1, 1, 1, 1, 1, 1, 1, 2)):
         fields = {"session": "m", "x": np.ones(shape, "<f4")}
         v.call(f"infer, shape {shape}", request(1, "infer", fields), 1, "infer", fields, keys="bin")
+    fields = {"session": "m", "x": np.array([[1.5, -2.0]], "<f4")}
+    written = {"session": "m", "x": str_keys(fields["x"])}
+    v.call("the request in PROTOCOL.md", request(7, "infer", written), 7, "infer", fields)
     fields = {"session": "m", "x": np.float32(1.5)}
     v.call("infer, a NumPy scalar", request(1, "infer", fields), 1, "infer", fields, keys="bin")
     long = {"session": "m", "x": np.arange(100, dtype="<f8").reshape(10, 10)}
@@ -220,7 +225,8 @@ def add_bad_envelopes(v):
     for name, value in (
         ("an integer", 7), ("nil", None), ("a map", {"method": "ping"}), ("an empty list", []),
         ("a response", [1, 1, None, None]), ("type 3", [3, 1, "ping", {}]),
-        ("a type that is no integer", ["0", 1, "ping", {}]), ("a type below zero", [-1, 1, "ping", {}]),
+        ("a type that is no integer", ["0", 1, "ping", {}]),
+        ("a type below zero", [-1, 1, "ping", {}]),
         ("no id", [0]), ("an id below zero", [0, -1, "ping", {}]),
         ("an id of 33 bits", [0, 2**32, "ping", {}]), ("a float for the id", [0, 1.0, "ping", {}]),
         ("a string for the id", [0, "1", "ping", {}]),
@@ -231,7 +237,8 @@ def add_bad_envelopes(v):
         ("no params", [0, 5, "ping"], "[0, id, method, params]"),
         ("five elements", [0, 5, "ping", {}, None], "a list of 5"),
         ("an integer for the method", [0, 5, 42, {}], "method: expected a string, got 42"),
-        ("a string for params", [0, 5, "ping", "x"], "params: expected one map of fields, got \"x\""),
+        ("a string for params", [0, 5, "ping", "x"],
+         "params: expected one map of fields, got \"x\""),
         ("two params", [0, 5, "ping", [{}, {}]], "got a list of 2"),
         ("params nested twice", [0, 5, "ping", [[{}]]], "params: expected one map"),
     ):
@@ -385,26 +392,31 @@ def add_responses(v):
         v.answer(f"response: id {ident}", response(ident, None, None), ident, None, None)
     message = "BAD_SHAPE x: expected 64 features, got 63"
     v.answer("response: an error", response(8, message, None), 8, message, None)
-    v.answer("response: an error with all that UTF-8 has",
-             response(8, "NO_SUCH_SESSION é 模 😀", None), 8, "NO_SUCH_SESSION é 模 😀", None)
+    message = "NO_SUCH_SESSION é 模 😀"
+    v.answer("response: an error with all that UTF-8 has", response(8, message, None), 8, message,
+             None)
     v.answer("response: names", response(2, None, {"sessions": ["a", "b"]}), 2, None,
              {"sessions": ["a", "b"]})
     v.answer("response: numbers", response(2, None, {"loss": 0.25, "steps": 2**40, "version": 300,
                                                      "least": -1, "ok": True}), 2, None,
              {"loss": 0.25, "steps": 2**40, "version": 300, "least": -1, "ok": True})
-    v.answer("response: bytes", response(2, None, {"format": "safetensors", "data": bytes(range(9))}),
-             2, None, {"format": "safetensors", "data": bytes(range(9))})
+    result = {"format": "safetensors", "data": bytes(range(9))}
+    v.answer("response: bytes", response(2, None, result), 2, None, result)
     for type_name in ("<f4", "<f8", "<f2", "|b1", "<i8"):
         for shape in ((2, 3), (0,), (), (300,)):
             y = np.arange(int(np.prod(shape))).reshape(shape).astype(type_name)
             result = {"version": 7, "y": y}
-            v.answer(f"response: {type_name} {shape}, keys as bin", response(6, None, result), 6, None,
-                     result, keys="bin")
+            name = f"response: {type_name} {shape}, keys"
+            v.answer(f"{name} as bin", response(6, None, result), 6, None, result, keys="bin")
             written = {"version": 7, "y": str_keys(y)}
             data = response(6, None, written)
             decoded = msgpack_numpy.unpackb(data, raw=True)[3][b"y"]
             assert decoded.dtype == y.dtype and decoded.shape == y.shape and (decoded == y).all()
-            v.answer(f"response: {type_name} {shape}, keys as str", data, 6, None, result)
+            v.answer(f"{name} as str", data, 6, None, result)
+    y = np.array([[1.5, -2.0]], "<f4")
+    written = {"version": 3, "y": str_keys(y)}
+    v.answer("the answer in PROTOCOL.md", response(7, None, written), 7, None,
+             {"version": 3, "y": y})
     layer = {"name": "1", "type": "batch_norm", "num_batches_tracked": 5,
              "running_mean": np.zeros(3, "<f4"), "running_var": np.ones(3, "<f4"),
              "weight": np.ones(3, "<f4"), "bias": np.zeros(3, "<f4")}
