@@ -14,9 +14,8 @@ static size_t read_in(const normd_layer_source *source)
     size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
     int64_t in = normd_options_integer(options, "in", (int64_t)before, 1, LINEAR_MAX_EXTENT);
     if (flow->shape.rank != 0 && flow->shape.rank != 2) {
-        char text[NORMD_SHAPE_TEXT_BYTES];
-        normd_options_fail(options, "type", "expected an input of rank 2 before linear, got %s",
-            normd_shape_format(&flow->shape, text, sizeof text));
+        normd_options_fail(options, "type",
+            "expected an input of rank 2 before linear, got one of rank %u", flow->shape.rank);
     } else if (before == 0 && in == 0) {
         normd_options_fail(options, "in",
             "expected a number, since neither `input` nor an earlier layer tells it; got nothing");

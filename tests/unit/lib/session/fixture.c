@@ -171,6 +171,41 @@ normd_array fixture_exported(const normd_buffer *file, const char *name)
     return array;
 }
 
+normd_tensor fixture_forward(const fixture *f, normd_session *session, const normd_array *x,
+    const normd_array *mask, bool update_stats, normd_forward_result *result)
+{
+    normd_tensor copy = fixture_copy(f, x);
+    normd_forward_options options = {.mask = mask, .update_stats = update_stats};
+    normd_tensor y;
+    normd_error error;
+    if (normd_session_forward(session, &copy, &options, &y, result, &error) != NORMD_OK) {
+        fail_msg("%s", error.message);
+    }
+    return y;
+}
+
+normd_tensor fixture_backward(
+    const fixture *f, normd_session *session, uint64_t step, bool apply, const normd_array *dy)
+{
+    normd_tensor copy = fixture_copy(f, dy);
+    normd_tensor dx;
+    uint64_t version;
+    normd_error error;
+    if (normd_session_backward(session, step, apply, &copy, 0, &dx, &version, &error) != NORMD_OK) {
+        fail_msg("%s", error.message);
+    }
+    return dx;
+}
+
+void fixture_import(normd_session *session, const normd_buffer *file)
+{
+    uint64_t version;
+    normd_error error;
+    if (normd_session_import(session, file->data, file->size, &version, &error) != NORMD_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
 bool fixture_same_state(normd_session *a, normd_session *b)
 {
     normd_buffer *of_a = fixture_export(a);

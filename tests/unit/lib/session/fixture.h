@@ -45,6 +45,20 @@ normd_tensor fixture_infer(const fixture *f, normd_session *session, const normd
    which `file` receives. */
 normd_buffer *fixture_export(normd_session *session);
 normd_array fixture_exported(const normd_buffer *file, const char *name);
+/* Training-mode forward of a copy of x. */
+normd_tensor fixture_forward(const fixture *f, normd_session *session, const normd_array *x,
+    const normd_array *mask, bool update_stats, normd_forward_result *result);
+/* Backward of a copy of dy; gives dx. */
+normd_tensor fixture_backward(
+    const fixture *f, normd_session *session, uint64_t step, bool apply, const normd_array *dy);
+void fixture_import(normd_session *session, const normd_buffer *file);
+
+/* Compares dx and the gradients of all parameters with central differences of sum(dy * y), for a
+   random x of that shape and a random dy (gradients.c). The configuration must say float64 and the
+   optimizer {'type': 'sgd', 'lr': 1}, so that a step subtracts the gradient itself. */
+void fixture_check_gradients(
+    const fixture *f, const char *configuration, normd_shape shape, const normd_array *mask);
+
 /* Whether two sessions hold the same bits. */
 bool fixture_same_state(normd_session *a, normd_session *b);
 
