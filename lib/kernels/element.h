@@ -16,6 +16,8 @@ typedef double element;
 #endif
 
 #define NORMD_KERNEL(operation) NORMD_KERNEL_EXPAND(operation, NORMD_ROW, NORMD_ELEMENT_BITS)
+#define NORMD_REFERENCE_KERNEL(operation)                                                          \
+    NORMD_KERNEL_EXPAND(operation, reference, NORMD_ELEMENT_BITS)
 #define NORMD_KERNEL_EXPAND(operation, row, bits) NORMD_KERNEL_PASTE(operation, row, bits)
 #define NORMD_KERNEL_PASTE(operation, row, bits) normd_##operation##_##row##_f##bits
 

@@ -2,6 +2,7 @@
 #ifndef NORMD_KERNELS_ORDER_H
 #define NORMD_KERNELS_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/kernels/double_double.h"
@@ -11,23 +12,27 @@
  * The order in which a tile is reduced. Every instruction set follows it, therefore all give the
  * same bits; nothing in it depends on the width of a vector or on the tile's range of channels.
  *
- * For each channel the tile's values are cut into blocks, a block's values are dealt to lanes, each
- * lane is a chain of additions, the lanes are merged pairwise (lane l with lane l + half, half = 8,
- * 4, 2, 1), and the blocks' results are merged one after the other.
+ * For each channel the tile's values are cut into segments. A segment's values are dealt to lanes,
+ * and each lane is a chain of additions. The lanes are merged pairwise: lane l with lane l + half,
+ * where half is 8, 4, 2, 1. The results of the segments are added one after the other. For the
+ * moments, NORMD_BLOCK_SEGMENTS segments make up a block with a pilot of its own, and the moments
+ * of the blocks are merged one after the other.
  *
- *   inner = 1:  a block is NORMD_BLOCK_ROWS rows; row r of the block goes to lane r % lanes, where
- *               lanes is the largest power of two up to 16 with lanes * channels <= 64, at least 1.
- *   inner > 1:  a block is as many whole rows as fit into NORMD_BLOCK_VALUES values, or a piece of
- *               so many values where one row has more; value i of a row goes to lane i % 16.
+ *   inner = 1:  there are as many lanes as the largest power of two up to 16 with lanes * channels
+ *               <= 64, at least 1. A segment is 256 * lanes rows; its row r goes to lane r % lanes.
+ *   inner > 1:  there are 16 lanes. A segment is as many whole rows as fit into 256 * 16 values, or
+ *               a piece of so many values where one row has more. The values of a row or piece go
+ *               to lanes 0, 1, ..., 15, 0, 1, ..., but the last ones, n < 16, to the last lanes:
+ *               16 - n, ..., 15.
  */
 enum {
     NORMD_LANES = 16,
     NORMD_LANE_SPAN = 64,
-    NORMD_BLOCK_ROWS = 1024,
-    NORMD_BLOCK_VALUES = 4096,
+    NORMD_LANE_VALUES = 256, /* of one segment; more only where rows are shorter than 16 values */
+    NORMD_BLOCK_SEGMENTS = 16,
 };
 
-/* Lanes in use with this geometry: a power of two, 1 to NORMD_LANES. */
+/* Lanes of each channel with this geometry: a power of two, 1 to NORMD_LANES. */
 static inline size_t normd_order_lanes(const normd_geometry *geometry)
 {
     size_t lanes = NORMD_LANES;
@@ -37,84 +42,105 @@ static inline size_t normd_order_lanes(const normd_geometry *geometry)
     return lanes;
 }
 
-/* The rows [outer_begin, outer_end) and of each the values [inner_begin, inner_end). */
-typedef struct normd_block {
+/* Whole rows in a segment; 0 where a row is cut into pieces. */
+static inline size_t normd_order_rows(const normd_geometry *geometry)
+{
+    return NORMD_LANE_VALUES * normd_order_lanes(geometry) / geometry->inner;
+}
+
+/* Segment `index` of a tile: the rows [outer_begin, outer_end) and of each the values
+   [inner_begin, inner_end). */
+typedef struct normd_segment {
+    size_t index;
     size_t outer_begin, outer_end;
     size_t inner_begin, inner_end;
-} normd_block;
+} normd_segment;
 
-/* The block that starts at row `outer` and value `inner` of the tile. */
-static inline normd_block normd_order_block(
-    const normd_geometry *geometry, const normd_tile *tile, size_t outer, size_t inner)
+/* The segment that starts at row `outer` and value `inner` of the tile. */
+static inline normd_segment normd_order_segment(const normd_geometry *geometry,
+    const normd_tile *tile, size_t index, size_t outer, size_t inner)
 {
-    size_t rows = geometry->inner == 1 ? (size_t)NORMD_BLOCK_ROWS
-                                       : (size_t)NORMD_BLOCK_VALUES / geometry->inner;
-    size_t rows_left = tile->outer_end - outer;
-    size_t values_left = geometry->inner - inner;
-    normd_block block = {outer, outer + 1, inner, geometry->inner};
-    if (rows >= 1) {
-        block.outer_end = outer + (rows < rows_left ? rows : rows_left);
-    } else if (values_left > NORMD_BLOCK_VALUES) {
-        block.inner_end = inner + NORMD_BLOCK_VALUES;
+    const size_t piece = NORMD_LANE_VALUES * NORMD_LANES;
+    size_t rows = normd_order_rows(geometry), rows_left = tile->outer_end - outer;
+    normd_segment segment = {index, outer, tile->outer_end, inner, geometry->inner};
+    if (rows == 0) {
+        segment.outer_end = outer + (rows_left > 0);
+        segment.inner_end = geometry->inner - inner > piece ? inner + piece : geometry->inner;
+    } else if (rows < rows_left) {
+        segment.outer_end = outer + rows;
     }
-    return block;
+    return segment;
 }
 
-static inline normd_block normd_order_first(const normd_geometry *geometry, const normd_tile *tile)
+static inline normd_segment normd_order_first(
+    const normd_geometry *geometry, const normd_tile *tile)
 {
-    return normd_order_block(geometry, tile, tile->outer_begin, 0);
+    return normd_order_segment(geometry, tile, 0, tile->outer_begin, 0);
 }
 
-/* The block after this one; after the last one, outer_begin is the tile's outer_end. */
-static inline normd_block normd_order_next(
-    const normd_geometry *geometry, const normd_tile *tile, normd_block block)
+static inline normd_segment normd_order_next(
+    const normd_geometry *geometry, const normd_tile *tile, normd_segment segment)
 {
-    if (block.inner_end < geometry->inner) {
-        return normd_order_block(geometry, tile, block.outer_begin, block.inner_end);
-    }
-    if (block.outer_end == tile->outer_end) {
-        return (normd_block){block.outer_end, block.outer_end, 0, 0};
-    }
-    return normd_order_block(geometry, tile, block.outer_end, 0);
+    bool same_row = segment.inner_end < geometry->inner;
+    return normd_order_segment(geometry, tile, segment.index + 1,
+        same_row ? segment.outer_begin : segment.outer_end, same_row ? segment.inner_end : 0);
 }
 
-/* What a lane gathers for the moments of a block: the sum of its values as sum + error, and the
-   sum of (value - pilot)^2. The pilot is the first value of the channel in the block that counts.
- */
-typedef struct normd_lane_sums {
+/* False for the one after the last. */
+static inline bool normd_order_holds(const normd_tile *tile, const normd_segment *segment)
+{
+    return segment->outer_begin < tile->outer_end;
+}
+
+static inline bool normd_order_starts_block(const normd_segment *segment)
+{
+    return segment->index % NORMD_BLOCK_SEGMENTS == 0;
+}
+
+/* The lane of value (outer, inner) of the segment. */
+static inline size_t normd_order_lane(
+    const normd_geometry *geometry, const normd_segment *segment, size_t outer, size_t inner)
+{
+    if (geometry->inner == 1) {
+        return (outer - segment->outer_begin) % normd_order_lanes(geometry);
+    }
+    size_t length = segment->inner_end - segment->inner_begin;
+    size_t position = inner - segment->inner_begin;
+    bool last = position >= length / NORMD_LANES * NORMD_LANES;
+    return last ? NORMD_LANES - (length - position) : position % NORMD_LANES;
+}
+
+/* What is gathered for the moments: the sum of the values as sum + error, and the sum of
+   (value - pilot)^2. The pilot is the channel's first value in the block that counts. */
+typedef struct normd_sums {
     double sum, error, squares;
-} normd_lane_sums;
+} normd_sums;
 
-static inline void normd_lane_add(normd_lane_sums *lane, double value, double pilot)
+static inline void normd_sums_add(normd_sums *sums, double value, double pilot)
 {
-    normd_double_double sum = normd_two_sum(lane->sum, value);
-    lane->sum = sum.high;
-    lane->error += sum.low;
+    normd_double_double sum = normd_two_sum(sums->sum, value);
+    sums->sum = sum.high;
+    sums->error += sum.low;
     double shifted = value - pilot;
-    lane->squares += shifted * shifted;
+    sums->squares += shifted * shifted;
 }
 
-/* Merges lanes[0..count) pairwise into lanes[0]; count is a power of two. */
-static inline void normd_lanes_merge(normd_lane_sums *lanes, size_t count)
+/* Adds the sums of other values about the same pilot. */
+static inline void normd_sums_merge(normd_sums *sums, const normd_sums *others)
 {
-    for (size_t half = count / 2; half > 0; half /= 2) {
-        for (size_t l = 0; l < half; l++) {
-            normd_double_double sum = normd_two_sum(lanes[l].sum, lanes[l + half].sum);
-            lanes[l].sum = sum.high;
-            lanes[l].error = (lanes[l].error + lanes[l + half].error) + sum.low;
-            lanes[l].squares += lanes[l + half].squares;
-        }
-    }
+    normd_double_double sum = normd_two_sum(sums->sum, others->sum);
+    sums->sum = sum.high;
+    sums->error = (sums->error + others->error) + sum.low;
+    sums->squares += others->squares;
 }
 
 /* The moments of `count` > 0 values: m2 = squares - count (mean - pilot)^2. */
-static inline normd_moments normd_lane_moments(
-    const normd_lane_sums *lane, double count, double pilot)
+static inline normd_moments normd_sums_moments(const normd_sums *sums, double count, double pilot)
 {
-    normd_double_double sum = normd_two_sum(lane->sum, lane->error);
+    normd_double_double sum = normd_two_sum(sums->sum, sums->error);
     normd_double_double mean = normd_double_double_divide(sum, count);
     double offset = (mean.high - pilot) + mean.low;
-    double m2 = lane->squares - count * (offset * offset);
+    double m2 = sums->squares - count * (offset * offset);
     return (normd_moments){
         .count = count,
         .mean = mean.high,

@@ -8,7 +8,7 @@
 enum {
     SMALL_VALUES = 16384,  /* a batch of so many values is one tile */
     TARGET_VALUES = 65536, /* what a tile should hold: 256 KiB of floats */
-    RUN_VALUES = 64,       /* least neighbouring values of a row in one tile */
+    RUN_VALUES = 512,      /* least neighbouring values of a row in one tile */
     CHANNEL_STEP = 16, /* a cache line of floats, so that tiles do not write into shared lines */
 };
 
@@ -40,7 +40,7 @@ static size_t channels_of_range(const normd_geometry *geometry)
 static size_t rows_of_chunk(const normd_geometry *geometry, size_t channels)
 {
     size_t rows = TARGET_VALUES / (channels * geometry->inner);
-    size_t step = geometry->inner == 1 ? NORMD_BLOCK_ROWS : 1;
+    size_t step = geometry->inner == 1 ? normd_order_rows(geometry) : 1;
     return smaller(geometry->outer, whole_steps(rows, step));
 }
 
