@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python package of clients/python against the real daemon."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import CLASSES, FEATURES, batch, classifier
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
+
+import normd  # noqa: E402
+
+
+@pytest.fixture
+def client(daemon):
+    with normd.connect(port=daemon.port) as connected:
+        yield connected
+
+
+def test_the_daemon_answers_every_general_call(client):
+    assert client.ping() == "pong"
+    hello, info = client.hello(), client.info()
+    assert hello.server == "normd" and hello.version == info.version
+    assert None not in hello and None not in info
+
+
+def test_a_session_goes_through_its_whole_life(client, name):
+    session = client.create(name, **classifier())
+    assert session.description["created"] is True and name in client.list()
+    x, target = batch(0)
+    first = session.train(x, target)
+    assert first.steps == first.version == 1 and 0 <= first.accuracy <= 1
+    assert session.evaluate(x, target).version == 1
+    assert session.infer(x).y.shape == (16, CLASSES)
+    for convention in ("pytorch", "keras"):
+        (layer,) = session.stats(convention=convention).layers
+        assert layer.num_batches_tracked == 1 and layer.running_mean.shape == (8,)
+        assert layer.weight is not None and layer.bias is not None
+    exported = session.export()
+    copy = client.import_(f"{name}-copy", exported.data)
+    assert copy.created
+    np.testing.assert_array_equal(
+        client.infer(f"{name}-copy", x).y, session.infer(x).y
+    )
+    assert session.delete() is True
+    with pytest.raises(normd.NoSuchSession, match=name):
+        session.describe()
+
+
+def test_forward_backward_and_step(client, name):
+    session = client.create(name, [{"type": "batch_norm", "features": FEATURES}])
+    x, _ = batch(1)
+    step, version, y = session.forward(x)
+    assert version == 1 and y.flags.writeable
+    dx = session.backward(step, np.ones_like(y), apply=False).dx
+    assert dx.shape == x.shape
+    assert session.step().version == session.stats().version
+    with pytest.raises(normd.ContextLost):
+        session.backward(step, y)
+
+
+def test_pipelined_and_large(client, name):
+    session = client.create(name, [{"type": "batch_norm", "features": 512}])
+    x = np.random.default_rng(0).normal(size=(4096, 512)).astype("f4")
+    with client.pipeline() as pipeline:
+        futures = [pipeline.infer(name, x[:: n + 1]) for n in range(8)]
+    for n, future in enumerate(futures):
+        np.testing.assert_array_equal(future.result().y, session.infer(x[:: n + 1]).y)
+
+
+def test_lists_and_odd_layouts_are_sent_as_what_they_say(client, name):
+    session = client.create(name, [{"type": "batch_norm", "features": 2}])
+    expected = session.infer(np.array([[1, 2], [3, 4]], "f8")).y
+    for x in ([[1.0, 2.0], [3.0, 4.0]], np.array([[1, 3], [2, 4]], ">f4").T):
+        np.testing.assert_array_equal(session.infer(x).y, expected)
+
+
+def test_initial_values_and_errors(client, name):
+    layer = {"type": "batch_norm", "features": 3, "weight_init": np.array([1, 2, 3], ">f8")}
+    session = client.create(name, [layer])
+    np.testing.assert_array_equal(session.stats().layers[0].weight, [1, 2, 3])
+    with pytest.raises(normd.SessionExists):
+        client.create(name, [layer])
+    with pytest.raises(normd.BadShape, match="x: expected"):
+        session.infer(np.ones((2, 4)))
+    with pytest.raises(normd.NotFinite):
+        session.forward(np.full((4, 3), np.nan))
+
+
+def test_the_unix_socket(daemon, name):
+    with normd.connect(unix=daemon.unix) as client:
+        assert client.ping() == "pong"

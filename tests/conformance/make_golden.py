@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes golden/*.npz with the frameworks installed; run again only to widen the cases.
+
+Needs torch and keras 3; the tests need neither.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import make_keras  # noqa: E402
+import make_pytorch  # noqa: E402
+
+if __name__ == "__main__":
+    make_pytorch.make()
+    make_keras.make()
