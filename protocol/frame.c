@@ -175,37 +175,49 @@ static normd_frame_event frame_skip(normd_frame *frame, size_t size, size_t *tak
     return frame->skip == 0 ? frame_value_ended(frame) : NORMD_FRAME_MORE;
 }
 
-/* Values of fixed size, as many as this level still has and the bytes hold whole. Lists of numbers
-   repeat one first byte: the inner loop then knows the width without looking it up. */
-static normd_frame_event frame_fixed(
+/* The size of the value at `bytes` when it is a number or a small str or bin, and its first two
+   bytes tell; else 0. */
+static size_t leaf_size(const uint8_t *bytes, size_t size, uint32_t payload_bytes)
+{
+    uint8_t lead = bytes[0];
+    if (fixed_size[lead] > 0) {
+        return fixed_size[lead];
+    }
+    size_t header = (lead & 0xe0) == 0xa0 ? 1 : lead == 0xc4 || lead == 0xd9 ? 2 : 0;
+    if (header == 0 || size < header) {
+        return 0;
+    }
+    size_t contents = header == 1 ? lead & 0x1f : bytes[1];
+    return contents < payload_bytes ? header + contents : 0;
+}
+
+/* The fast way: takes such values as long as the level has any and the bytes hold them whole. Lists
+   of numbers repeat one first byte; the inner loop then knows the size without looking it up. */
+static normd_frame_event frame_leaves(
     normd_frame *frame, const uint8_t *bytes, size_t size, size_t *taken)
 {
     uint64_t left = frame->stack[frame->depth];
     size_t at = 0;
-    while (left > 1 && at < size) {
+    while (left > 0 && at < size) {
         uint8_t lead = bytes[at];
-        size_t width = fixed_size[lead];
+        size_t width = leaf_size(bytes + at, size - at, frame->limits->payload_bytes);
         if (width == 0 || size - at < width) {
             break;
         }
+        bool repeats = fixed_size[lead] > 0;
         do {
             at += width;
             left--;
-        } while (left > 1 && size - at >= width && bytes[at] == lead);
+        } while (repeats && left > 0 && size - at >= width && bytes[at] == lead);
     }
-    frame->stack[frame->depth] = left;
-    size_t width = at < size ? fixed_size[bytes[at]] : 0;
-    normd_frame_event event = NORMD_FRAME_MORE;
-    if (width > 0) {
-        /* The level's last value, or one that is cut by the end of the bytes. */
-        size_t here = size - at < width ? size - at : width;
-        at += here;
-        frame->skip = width - here;
-        event = frame->skip == 0 ? frame_value_ended(frame) : NORMD_FRAME_MORE;
-    }
-    frame->bytes += at;
     *taken = at;
-    return event;
+    frame->bytes += at;
+    if (left > 0) {
+        frame->stack[frame->depth] = left;
+        return NORMD_FRAME_MORE;
+    }
+    frame->stack[frame->depth] = 1;
+    return frame_value_ended(frame);
 }
 
 /* A length that follows its first byte, from frame->header, once it is whole. */
@@ -235,35 +247,42 @@ static normd_frame_event frame_length(
     return frame_bytes(frame, length, frame->header_need, lead >= 0xd9);
 }
 
-/* The value that starts at `bytes`. */
+/* The value that starts at `bytes`, as far as it goes. */
 static normd_frame_event frame_value(
     normd_frame *frame, const uint8_t *bytes, size_t size, size_t *taken)
 {
     uint8_t lead_size;
     lead_class class = lead_of(*bytes, &lead_size);
-    if (class == LEAD_FIXED) {
-        return frame_fixed(frame, bytes, size, taken);
-    }
-    *taken = 1;
     if (class == LEAD_LONG) {
         frame->header_have = 0;
         frame->header_need = lead_size;
         return frame_length(frame, bytes, size, taken);
     }
+    *taken = 1;
     frame->bytes++;
     switch (class) {
+    case LEAD_FIXED:
+        frame->skip = lead_size - 1u;
+        return frame->skip == 0 ? frame_value_ended(frame) : NORMD_FRAME_MORE;
     case LEAD_STR:
         return frame_bytes(frame, lead_size, 1, true);
     case LEAD_ARRAY:
         return frame_container(frame, lead_size);
     case LEAD_MAP:
         return frame_container(frame, (uint64_t)2 * lead_size);
-    case LEAD_FIXED:
     case LEAD_LONG:
     case LEAD_BAD:
         break;
     }
     return NORMD_FRAME_BAD;
+}
+
+/* Values from the first byte of one on. */
+static normd_frame_event frame_values(
+    normd_frame *frame, const uint8_t *bytes, size_t size, size_t *taken)
+{
+    normd_frame_event event = frame_leaves(frame, bytes, size, taken);
+    return *taken > 0 ? event : frame_value(frame, bytes, size, taken);
 }
 
 normd_frame_event normd_frame_scan(
@@ -279,7 +298,7 @@ normd_frame_event normd_frame_scan(
         } else if (frame->header_have > 0) {
             event = frame_length(frame, bytes + at, allowance, &step);
         } else {
-            event = frame_value(frame, bytes + at, allowance, &step);
+            event = frame_values(frame, bytes + at, allowance, &step);
         }
         at += step;
     }
