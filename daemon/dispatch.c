@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "daemon/connection.h"
-#include "daemon/handlers/table.h"
+#include "daemon/handler.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/handlers/table.h"
+#include "daemon/handler.h"
 #include "daemon/server.h"
 #include "protocol/writer.h"
 

@@ -2,38 +2,13 @@
 #ifndef NORMD_DAEMON_HANDLERS_TABLE_H
 #define NORMD_DAEMON_HANDLERS_TABLE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "daemon/handler.h"
 
-#include "daemon/request.h"
-#include "protocol/call.h"
-
-/*
- * What the daemon does for one method, in up to three steps. To add a method, add its row to
- * protocol/methods.h, a file here and a row in table.c.
- */
-typedef struct normd_handler {
-    /* Loop thread: checks the fields and moves what it needs into the request; nothing of the call
-       stays afterwards. */
-    normd_status (*parse)(
-        normd_request *request, normd_message *message, const normd_call *call, normd_error *error);
-    /* Where the method's class says: does the work and encodes the answer. */
-    normd_status (*run)(normd_request *request, normd_error *error);
-    /* Loop thread, or NULL: changes the set of sessions after a run that did not fail. */
-    void (*finish)(normd_request *request);
-    /* Loop thread, of serving methods, or NULL: the multiply-adds of the run; small ones run on the
-       loop. */
-    uint64_t (*cost)(const normd_request *request);
-    /* The run does not need a session to be there. */
-    bool makes_session;
-} normd_handler;
-
+/* One a method, each in a file of the method's name. */
 extern const normd_handler normd_handler_hello, normd_handler_ping, normd_handler_server_info,
     normd_handler_session_create, normd_handler_session_list, normd_handler_session_describe,
     normd_handler_session_delete, normd_handler_session_export, normd_handler_session_import,
     normd_handler_forward, normd_handler_backward, normd_handler_step, normd_handler_train,
     normd_handler_evaluate, normd_handler_infer, normd_handler_stats;
-
-const normd_handler *normd_handler_of(normd_method_id id);
 
 #endif
