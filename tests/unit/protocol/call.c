@@ -171,6 +171,21 @@ static void a_large_message_that_is_no_request_has_no_id(void **state)
     assert_false(f->call.notification);
 }
 
+/* JSON, and so the vectors, end at 2^63 - 1. */
+static void the_largest_integer_is_taken(void **state)
+{
+    fixture *f = *state;
+    normd_write_request(&f->packer, 1, "session.create", 3);
+    normd_write_str(&f->packer, "session");
+    normd_write_str(&f->packer, "m");
+    normd_write_str(&f->packer, "layers");
+    msgpack_pack_array(&f->packer, 0);
+    normd_write_str(&f->packer, "seed");
+    msgpack_pack_uint64(&f->packer, UINT64_MAX);
+    assert_int_equal(decode(f), NORMD_OK);
+    assert_true(f->call.field[NORMD_CREATE_SEED].as.uint == UINT64_MAX);
+}
+
 static void the_zone_may_be_used_again_and_again(void **state)
 {
     fixture *f = *state;
@@ -199,6 +214,7 @@ int main(void)
         with_fixture(a_message_over_a_limit_is_answered_by_its_id),
         with_fixture(a_message_without_memory_is_busy),
         with_fixture(a_large_message_that_is_no_request_has_no_id),
+        with_fixture(the_largest_integer_is_taken),
         with_fixture(the_zone_may_be_used_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,7 +185,7 @@ static void the_examples_are_vectors(void **state)
                 assert_int_equal(size, vectors[i].size);
                 assert_memory_equal(bytes, vectors[i].bytes, size);
                 found++;
-                char length[32];
+                char length[48];
                 snprintf(length, sizeof length, "these %zu bytes:", size);
                 assert_non_null(strstr(*state, length));
             }

@@ -6,6 +6,19 @@
 
 #include "protocol/writer.h"
 
+/* The sanitizers' allocators end the program on a size that nothing can hold, unless they are told
+   to fail as malloc does. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static void a_header_and_the_bytes_make_the_whole(void **state)
 {
     (void)state;
@@ -70,6 +83,23 @@ static void the_longest_error_fits(void **state)
     msgpack_sbuffer_destroy(&buffer.bytes);
 }
 
+/* One look at the end is enough to see that a message is not whole. */
+static void a_failed_append_is_remembered(void **state)
+{
+    (void)state;
+    normd_write_buffer buffer = {.failed = false};
+    char byte = 'x';
+    assert_int_equal(normd_write_append(&buffer, &byte, 1), 0);
+    assert_false(buffer.failed);
+    /* Nothing can hold so much; the bytes are not looked at. */
+    assert_int_not_equal(normd_write_append(&buffer, &byte, SIZE_MAX / 4), 0);
+    assert_true(buffer.failed);
+    assert_int_equal(buffer.bytes.size, 1);
+    assert_int_equal(normd_write_append(&buffer, &byte, 1), 0);
+    assert_true(buffer.failed);
+    msgpack_sbuffer_destroy(&buffer.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +107,7 @@ int main(void)
         cmocka_unit_test(a_request_is_an_envelope_and_a_map),
         cmocka_unit_test(an_error_is_always_utf8),
         cmocka_unit_test(the_longest_error_fits),
+        cmocka_unit_test(a_failed_append_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
