@@ -60,7 +60,8 @@ typedef struct normd_train_result {
 } normd_train_result;
 
 /* Forward, loss, backward, optimizer step. x and target may be of any float type (and integers for
-   class labels) and are not kept. */
+   class labels) and are not kept. Gradients that backward accumulated wait on: they are no part of
+   this step. BAD_ARGUMENT when the session has no loss. */
 normd_status normd_session_train(normd_session *session, const normd_array *x,
     const normd_array *target, normd_train_result *result, normd_error *error);
 
@@ -76,14 +77,17 @@ typedef struct normd_forward_result {
 } normd_forward_result;
 
 /* Training-mode forward. Takes x (its buffer moves into the context, or is released) also when it
-   fails; y is the caller's to release. */
+   fails; y, of the session's type, is the caller's to release. Steps count from 1. Without
+   `update_stats` statistics and version stay. The oldest contexts make room for the new one; one
+   that is over the budget by itself is not kept. */
 normd_status normd_session_forward(normd_session *session, normd_tensor *x,
     const normd_forward_options *options, normd_tensor *y, normd_forward_result *result,
     normd_error *error);
 
-/* Backward through the context of `step`, which is used up, also when the gradients are only
-   accumulated. With `apply` the optimizer steps with all that was accumulated. Takes dy as forward
-   takes x; dx is the caller's to release. CONTEXT_LOST when the context is not there. */
+/* Backward through the context of `step`, with the parameters of that forward. The context is used
+   up, also when the gradients are only accumulated, but not when the call fails. With `apply` the
+   optimizer steps with these gradients and all that was accumulated. Takes dy as forward takes x;
+   dx is the caller's to release. CONTEXT_LOST when the context is not there. */
 normd_status normd_session_backward(normd_session *session, uint64_t step, bool apply,
     normd_tensor *dy, uint64_t now_milliseconds, normd_tensor *dx, uint64_t *version,
     normd_error *error);
@@ -102,7 +106,8 @@ uint64_t normd_snapshot_version(const normd_snapshot *snapshot);
    UINT64_MAX when the shape does not fit. */
 uint64_t normd_snapshot_cost(const normd_snapshot *snapshot, const normd_shape *x);
 
-/* Eval-mode forward. Takes x; y (the caller's to release) reuses its buffer where it can. */
+/* Eval-mode forward. Takes x; y (the caller's to release, of the session's type) reuses its buffer
+   where it can. A batch without rows gives an empty y. */
 normd_status normd_snapshot_infer(
     normd_snapshot *snapshot, normd_tensor *x, normd_tensor *y, normd_error *error);
 
@@ -140,8 +145,9 @@ void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_co
 normd_status normd_snapshot_export(
     const normd_snapshot *snapshot, normd_buffer **file, normd_error *error);
 
-/* Sets every parameter and statistic that the file names; names, shapes and types must fit.
-   none may be missing (optimizer slots may). The version counts on. */
+/* Sets every parameter and statistic; names, shapes and types must fit, and none may be missing.
+   The optimizer's slots may: then they stay, and so does the number of steps. Kept forward steps
+   and accumulated gradients are dropped. The version counts on. */
 normd_status normd_session_import(
     normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error);
 
