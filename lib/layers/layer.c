@@ -98,7 +98,10 @@ bool normd_layer_put_initializers(
     for (size_t i = 0; i < layer->tensors && ok; i++) {
         const normd_layer_tensor *tensor = &layer->tensor[i];
         if (tensor->init != NULL) {
-            ok = normd_layer_put(map, tensor->init_name[convention], json_incref(tensor->init));
+            /* A copy: jansson reads reference counts without atomics, and several threads may
+               describe one session. */
+            json_t *init = json_deep_copy(tensor->init);
+            ok = normd_layer_put(map, tensor->init_name[convention], init);
         }
     }
     return ok;
