@@ -67,7 +67,8 @@ size_t normd_client_in_flight(const normd_client *client)
     return client->expected_count + client->kept;
 }
 
-static void set_error(normd_error *error, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void set_error(
+    normd_error *error, const char *format, va_list arguments)
 {
     if (error != NULL) {
         error->status = NORMD_INTERNAL;

@@ -12,7 +12,7 @@ void normd_help_all(FILE *out, const normd_argument *globals, size_t rows)
         fprintf(out, "  %-10s%s\n", (*command)->name, (*command)->summary);
     }
     fputs("  help      what a command takes, with examples: normctl help train\n\n"
-          "options, before the command:\n",
+          "options, anywhere:\n",
         out);
     normd_arguments_help(out, globals, rows);
     fputs("\nexit status: 0 done; 1 the daemon refused; 2 wrong usage or input file;\n"

@@ -96,9 +96,42 @@ static normd_cli_exit run_command(const normd_cli *cli, int argc, char **argv)
     return command->run(cli, &arguments);
 }
 
+/* Whether a word is one of the options that may stand anywhere; *words is how many it takes. */
+static bool is_global(const char *word, int *words)
+{
+    size_t length = strcspn(word, "=");
+    for (size_t row = 0; row < VERSION; row++) {
+        const char *name = globals[row].name;
+        if (length == strlen(name) + 2 && strncmp(word, "--", 2) == 0 &&
+            memcmp(word + 2, name, length - 2) == 0) {
+            *words = globals[row].value != NULL && word[length] == '\0' ? 2 : 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Moves options that may stand anywhere in front of the command, in their order. */
+static void hoist_globals(int argc, char **argv)
+{
+    int front = 1;
+    for (int at = 1; at < argc && strcmp(argv[at], "--") != 0;) {
+        int words = 1;
+        bool global = is_global(argv[at], &words);
+        words = at + words <= argc ? words : 1; /* a missing value is named when it is read */
+        for (int k = 0; global && k < words; k++) {
+            char *word = argv[at + k];
+            memmove(&argv[front + 1], &argv[front], (size_t)(at + k - front) * sizeof *argv);
+            argv[front++] = word;
+        }
+        at += words;
+    }
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
+    hoist_globals(argc, argv);
     normd_arguments arguments;
     normd_error error = {.status = NORMD_OK};
     if (normd_arguments_read(globals, GLOBAL_ROWS, argc - 1, argv + 1, true, &arguments, &error) !=

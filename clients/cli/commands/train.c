@@ -154,7 +154,8 @@ static normd_cli_exit train(
         return normd_cli_usage_error("out of memory");
     }
     if (!cli->json) {
-        printf("%zu samples, %zu batches of %zu%s\n", rows, t->batches.count, t->batches.size,
+        printf("%zu samples, %zu %s of %zu%s\n", rows, t->batches.count,
+            t->batches.count == 1 ? "batch" : "batches", t->batches.size,
             t->batches.merged ? "; the last has one more, which alone has no variance" : "");
         fflush(stdout);
     }

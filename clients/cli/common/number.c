@@ -82,9 +82,10 @@ const char *normd_number_format(
 {
     int most = single ? 9 : 17;
     for (int digits = single ? 6 : 15; digits <= most; digits++) {
-        snprintf(text, NORMD_NUMBER_TEXT_BYTES, "%.*g", digits, value);
+        int length = snprintf(text, NORMD_NUMBER_TEXT_BYTES, "%.*g", digits, value);
         double back = strtod(text, NULL);
-        if (single ? (float)back == (float)value : back == value) {
+        if (length >= NORMD_NUMBER_TEXT_BYTES ||
+            (single ? (float)back == (float)value : back == value)) {
             break;
         }
     }
@@ -100,6 +101,11 @@ const char *normd_number_format_short(double value, char text[static NORMD_NUMBE
         unit++;
     }
     int decimals = unit == 0 || fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
-    snprintf(text, NORMD_NUMBER_TEXT_BYTES, "%.*f%.*s", decimals, value, unit > 0, &units[unit]);
+    /* Beyond the units a double may have 309 digits; they are cut. */
+    char digits[512];
+    snprintf(digits, sizeof digits, "%.*f%.*s", decimals, value, unit > 0, &units[unit]);
+    size_t length = strnlen(digits, NORMD_NUMBER_TEXT_BYTES - 1);
+    memcpy(text, digits, length);
+    text[length] = '\0';
     return text;
 }

@@ -22,7 +22,8 @@ typedef struct reader {
 
     char field[FIELD_BYTES]; /* the field that is being read; cut when longer */
     size_t field_size;
-    size_t line;        /* of the field, from 1 */
+    size_t line;        /* from 1 */
+    size_t field_line;  /* where the field began */
     size_t field_index; /* in its line, from 0 */
     bool first_done;    /* the first line was seen */
     bool first_is_text; /* it has a field that is no number */
@@ -84,7 +85,7 @@ static normd_status push(reader *r, double value, normd_error *error)
 static normd_status read_field(reader *r, int *ended, normd_error *error)
 {
     bool quoted = false;
-    size_t start_line = r->line;
+    r->field_line = r->line;
     r->field_size = 0;
     for (;;) {
         int byte = next_byte(r);
@@ -93,7 +94,8 @@ static normd_status read_field(reader *r, int *ended, normd_error *error)
         }
         if (byte == -1 && quoted) {
             return normd_error_set(error, NORMD_BAD_ARGUMENT,
-                "%s:%zu:%zu: the quote is never closed", r->path, start_line, r->field_index + 1);
+                "%s:%zu:%zu: the quote is never closed", r->path, r->field_line,
+                r->field_index + 1);
         }
         if (quoted && byte == '"') {
             int after = next_byte(r);
@@ -144,8 +146,8 @@ static normd_status take_field(reader *r, normd_error *error)
     if (!number) {
         normd_error reason;
         normd_error_set(&reason, NORMD_BAD_ARGUMENT, "%s:%zu:%zu: expected a number, got %s%.40s%s",
-            r->path, r->line, r->field_index + 1, *text == '\0' ? "an empty field" : "\"", text,
-            *text == '\0' ? "" : "\"");
+            r->path, r->field_line, r->field_index + 1, *text == '\0' ? "an empty field" : "\"",
+            text, *text == '\0' ? "" : "\"");
         if (r->first_done || r->header == NORMD_CSV_HEADER_NO) {
             *error = reason;
             return reason.status;

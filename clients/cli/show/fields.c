@@ -3,9 +3,9 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "clients/cli/common/number.h"
+#include "clients/cli/show/terminal.h"
 
 static void print_text(FILE *out, const char *text, size_t length)
 {
@@ -22,6 +22,9 @@ static void print_key(FILE *out, const msgpack_object *key)
     }
 }
 
+static void print_value(
+    FILE *out, normd_client_answer *answer, const msgpack_object *object, bool nested);
+
 static bool print_array_header(FILE *out, normd_client_answer *answer, const msgpack_object *object)
 {
     normd_array array;
@@ -35,26 +38,40 @@ static bool print_array_header(FILE *out, normd_client_answer *answer, const msg
     return true;
 }
 
-/* "key=value key=value"; in brackets when it stands inside another value. */
+/* The word that says what a map is, if it has one: an initial value's name, a loss' type. */
+static const msgpack_object *head_of(const msgpack_object *map)
+{
+    const msgpack_object *head = normd_client_get(map, "type");
+    head = head != NULL ? head : normd_client_get(map, "name");
+    return head != NULL && head->type == MSGPACK_OBJECT_STR ? head : NULL;
+}
+
+/* "key=value key=value", or "adam(lr=0.001)" where the map says what it is; nulls are left out
+   then. Inside another value always in brackets. */
 static void print_map(
     FILE *out, normd_client_answer *answer, const msgpack_object *object, bool nested)
 {
     if (print_array_header(out, answer, object)) {
         return;
     }
-    fputs(nested ? "{" : "", out);
+    const msgpack_object *head = head_of(object);
+    const char *open = head != NULL ? "(" : nested ? "{" : "";
+    const char *close = head != NULL ? ")" : nested ? "}" : "";
+    size_t printed = 0;
+    if (head != NULL) {
+        print_text(out, head->via.str.ptr, head->via.str.size);
+    }
     for (uint32_t k = 0; k < object->via.map.size; k++) {
         const msgpack_object_kv *pair = &object->via.map.ptr[k];
-        fputs(k > 0 ? " " : "", out);
+        if (head != NULL && (&pair->val == head || pair->val.type == MSGPACK_OBJECT_NIL)) {
+            continue;
+        }
+        fputs(printed++ == 0 ? open : " ", out);
         print_key(out, &pair->key);
         fputc('=', out);
-        if (pair->val.type == MSGPACK_OBJECT_MAP) {
-            print_map(out, answer, &pair->val, true);
-        } else {
-            normd_fields_value(out, answer, &pair->val);
-        }
+        print_value(out, answer, &pair->val, true);
     }
-    fputs(nested ? "}" : "", out);
+    fputs(printed > 0 ? close : "", out);
 }
 
 static void print_list(FILE *out, normd_client_answer *answer, const msgpack_object *object)
@@ -62,14 +79,14 @@ static void print_list(FILE *out, normd_client_answer *answer, const msgpack_obj
     fputc('[', out);
     for (uint32_t k = 0; k < object->via.array.size; k++) {
         fputs(k > 0 ? ", " : "", out);
-        normd_fields_value(out, answer, &object->via.array.ptr[k]);
+        print_value(out, answer, &object->via.array.ptr[k], true);
     }
     fputc(']', out);
 }
 
-void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_object *object)
+static void print_value(
+    FILE *out, normd_client_answer *answer, const msgpack_object *object, bool nested)
 {
-    char text[NORMD_NUMBER_TEXT_BYTES];
     const void *data = NULL;
     size_t size = 0;
     switch (object->type) {
@@ -87,8 +104,7 @@ void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_ob
         break;
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
-        fputs(normd_number_format(object->via.f64, object->type == MSGPACK_OBJECT_FLOAT32, text),
-            out);
+        fprintf(out, "%.7g", object->via.f64);
         break;
     case MSGPACK_OBJECT_STR:
         print_text(out, object->via.str.ptr, object->via.str.size);
@@ -97,7 +113,7 @@ void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_ob
         print_list(out, answer, object);
         break;
     case MSGPACK_OBJECT_MAP:
-        print_map(out, answer, object, false);
+        print_map(out, answer, object, nested);
         break;
     case MSGPACK_OBJECT_BIN:
     case MSGPACK_OBJECT_EXT:
@@ -105,6 +121,11 @@ void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_ob
         fprintf(out, "%zu bytes", size);
         break;
     }
+}
+
+void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_object *object)
+{
+    print_value(out, answer, object, false);
 }
 
 static size_t key_length(const msgpack_object *key)
@@ -118,31 +139,57 @@ static bool is_list_of_maps(const msgpack_object *object)
            object->via.array.ptr[0].type == MSGPACK_OBJECT_MAP;
 }
 
-/* A layer: its type in a column, then its options. */
+/* One option of a layer, on a new line when it does not fit on this one. */
+static void print_option(FILE *out, normd_client_answer *answer, const msgpack_object_kv *pair,
+    size_t indent, size_t *column)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (memory == NULL) {
+        return;
+    }
+    print_key(memory, &pair->key);
+    fputc('=', memory);
+    print_value(memory, answer, &pair->val, true);
+    fclose(memory);
+    if (*column > indent && *column + 1 + size > normd_terminal_columns(out)) {
+        fprintf(out, "\n%*s", (int)indent, "");
+        *column = indent;
+    }
+    *column += size + (*column > indent);
+    fprintf(out, "%s%s", *column > indent + size ? " " : "", text);
+    free(text);
+}
+
+/* A layer: its index, its type in a column, then its options. */
+static void print_layer(
+    FILE *out, normd_client_answer *answer, const msgpack_object *layer, size_t indent)
+{
+    enum { TYPE_WIDTH = 12 };
+    const msgpack_object *type = normd_client_get(layer, "type");
+    if (type != NULL && type->type == MSGPACK_OBJECT_STR) {
+        size_t length = type->via.str.size;
+        print_text(out, type->via.str.ptr, length);
+        if (layer->via.map.size > 1) {
+            fprintf(out, "%*s", length < TYPE_WIDTH ? (int)(TYPE_WIDTH - length) : 1, "");
+        }
+    }
+    size_t column = indent + TYPE_WIDTH;
+    for (uint32_t k = 0; layer->type == MSGPACK_OBJECT_MAP && k < layer->via.map.size; k++) {
+        if (&layer->via.map.ptr[k].val != type) {
+            print_option(out, answer, &layer->via.map.ptr[k], indent + TYPE_WIDTH, &column);
+        }
+    }
+    fputc('\n', out);
+}
+
 static void print_numbered(
-    FILE *out, normd_client_answer *answer, const msgpack_object *list, int indent)
+    FILE *out, normd_client_answer *answer, const msgpack_object *list, size_t indent)
 {
     for (uint32_t k = 0; k < list->via.array.size; k++) {
-        const msgpack_object *item = &list->via.array.ptr[k];
-        const msgpack_object *type = normd_client_get(item, "type");
-        fprintf(out, "%*s%2u  ", k > 0 ? indent : 0, "", k);
-        if (type != NULL && type->type == MSGPACK_OBJECT_STR) {
-            print_text(out, type->via.str.ptr, type->via.str.size);
-            fprintf(out, "%*s", type->via.str.size < 12 ? (int)(12 - type->via.str.size) : 1, "");
-        }
-        bool first = true;
-        for (uint32_t j = 0; item->type == MSGPACK_OBJECT_MAP && j < item->via.map.size; j++) {
-            const msgpack_object_kv *pair = &item->via.map.ptr[j];
-            if (&pair->val == type) {
-                continue;
-            }
-            fputs(first ? "" : " ", out);
-            print_key(out, &pair->key);
-            fputc('=', out);
-            normd_fields_value(out, answer, &pair->val);
-            first = false;
-        }
-        fputc('\n', out);
+        fprintf(out, "%*s%2u  ", k > 0 ? (int)indent : 0, "", k);
+        print_layer(out, answer, &list->via.array.ptr[k], indent + 4);
     }
 }
 
@@ -163,7 +210,7 @@ void normd_fields_print(FILE *out, normd_client_answer *answer, const msgpack_ob
         print_key(out, &pair->key);
         fprintf(out, "%*s", (int)(width - key_length(&pair->key) + 2), "");
         if (is_list_of_maps(&pair->val)) {
-            print_numbered(out, answer, &pair->val, (int)width + 2);
+            print_numbered(out, answer, &pair->val, width + 2);
         } else {
             normd_fields_value(out, answer, &pair->val);
             fputc('\n', out);

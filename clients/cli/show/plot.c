@@ -50,7 +50,7 @@ static void find_extremes(const double *values, size_t count, double *min, doubl
 const char *normd_plot_profile(const double *values, size_t count, size_t width, bool ascii,
     char text[static NORMD_PLOT_TEXT_BYTES])
 {
-    double mean[NORMD_PLOT_MAX_WIDTH];
+    double mean[NORMD_PLOT_MAX_WIDTH] = {0.0};
     width = clamp_width(count < width ? count : width);
     for (size_t column = 0; column < width; column++) {
         size_t begin = column * count / width;

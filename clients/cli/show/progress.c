@@ -62,7 +62,7 @@ static void describe_epoch(const normd_progress *progress, char line[static LINE
         snprintf(
             accuracy, sizeof accuracy, "  accuracy %5.1f %%", 100.0 * progress->hits / samples);
     }
-    snprintf(line, LINE_BYTES, "loss %-8.4g%s  %5s samples/s", progress->loss / samples, accuracy,
+    snprintf(line, LINE_BYTES, "loss %-9.4g%s  %5s samples/s", progress->loss / samples, accuracy,
         normd_number_format_short(samples / elapsed, rate));
 }
 
@@ -80,14 +80,15 @@ static void draw(normd_progress *progress)
     int batch_width = digits(progress->batches);
     size_t others = strlen(facts) + 2 * (size_t)(epoch_width + batch_width) + 30;
     size_t width = columns > others + 8 ? columns - others : 8;
-    fprintf(progress->out, "\r\033[Kepoch %*zu/%zu  %s  %*zu/%zu  %s", epoch_width,
+    /* Without wrapping, a line that is too long for a narrow terminal is cut and not broken. */
+    fprintf(progress->out, "\r\033[K\033[?7lepoch %*zu/%zu  %s  %*zu/%zu  %s", epoch_width,
         progress->epoch + 1, progress->epochs,
-        normd_plot_bar((double)progress->batch / (double)progress->batches, width < 24 ? width : 24,
-            progress->ascii, bar),
-        batch_width, progress->batch, progress->batches, facts);
+        normd_plot_bar(done / total, width < 24 ? width : 24, progress->ascii, bar), batch_width,
+        progress->batch, progress->batches, facts);
     if (columns > others + 8) {
         fprintf(progress->out, "  %s left", normd_progress_time(remaining, left));
     }
+    fputs("\033[?7h", progress->out);
     fflush(progress->out);
 }
 
@@ -109,6 +110,13 @@ static void end_epoch(normd_progress *progress)
     fflush(progress->out);
 }
 
+/* Each of a few epochs leaves a line behind; of many, twenty and the last. */
+static bool leaves_line(const normd_progress *progress)
+{
+    size_t every = progress->epochs > 25 ? progress->epochs / 20 : 1;
+    return (progress->epoch + 1) % every == 0 || progress->epoch + 1 == progress->epochs;
+}
+
 void normd_progress_batch(normd_progress *progress, size_t samples, const normd_client_score *score)
 {
     double weight = (double)samples;
@@ -118,7 +126,7 @@ void normd_progress_batch(normd_progress *progress, size_t samples, const normd_
     progress->loss += weight * score->loss;
     progress->hits += weight * score->accuracy;
     if (progress->batch == progress->batches) {
-        if (!progress->quiet) {
+        if (!progress->quiet && leaves_line(progress)) {
             end_epoch(progress);
         }
         progress->epoch++;

@@ -10,12 +10,14 @@
 #include "clients/c/normd_client.h"
 
 /*
- * How training goes on. On a terminal one line is redrawn, at most ten times a second:
+ * How training goes on. On a terminal one line is redrawn, at most ten times a second; its bar is
+ * the share of all epochs:
  *
  *   epoch  3/10  ███████████░░░░░░░░░  12/23  loss 0.2113  accuracy 94.2 %  18.2k samples/s  3 s
  * left
  *
- * and each epoch leaves a line behind; elsewhere only these lines are written.
+ * and each epoch (of many, every so many) leaves a line behind; elsewhere only these lines are
+ * written.
  */
 typedef struct normd_progress {
     FILE *out;
