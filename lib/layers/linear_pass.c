@@ -12,8 +12,9 @@
  * a single-threaded BLAS: the pool is the only parallelism and the bits do not depend on it.
  */
 enum {
-    BLOCK_ROWS = 256,
-    BLOCK_COLUMNS = 256,
+    BLOCK_MOST = 256, /* rows and columns of a block: large enough for BLAS to be fast, */
+    BLOCK_LEAST = 64, /* and small enough for ENOUGH_BLOCKS where the result allows it */
+    ENOUGH_BLOCKS = 16,
     SUM_COLUMNS = 64,        /* columns of dy that one tile adds up */
     SMALL_PRODUCT = 1 << 20, /* multiply-adds; below, one call on the calling thread */
 };
@@ -87,8 +88,12 @@ static void run_product(const normd_compute *compute, product *p)
     size_t work;
     bool large = __builtin_mul_overflow(p->m, p->n, &area) ||
                  __builtin_mul_overflow(area, p->k, &work) || work > SMALL_PRODUCT;
-    p->block_m = large ? BLOCK_ROWS : p->m;
-    p->block_n = large ? BLOCK_COLUMNS : p->n;
+    size_t block = BLOCK_MOST;
+    while (block > BLOCK_LEAST && blocks_of(p->m, block) * blocks_of(p->n, block) < ENOUGH_BLOCKS) {
+        block /= 2;
+    }
+    p->block_m = large ? block : p->m;
+    p->block_n = large ? block : p->n;
     size_t tiles = blocks_of(p->m, p->block_m) * blocks_of(p->n, p->block_n);
     normd_compute_tiles(compute, large ? SIZE_MAX : 0, tiles, product_block, p);
 }

@@ -34,7 +34,8 @@ typedef struct relu_loop {
         size_t begin = tile * RELU_TILE;                                                           \
         size_t end = loop->count - begin < RELU_TILE ? loop->count : begin + RELU_TILE;            \
         for (size_t i = begin; i < end; i++) {                                                     \
-            dx[i] = y[i] <= 0 ? 0 : dy[i];                                                         \
+            type gradient = dy[i]; /* read always: no branch */                                    \
+            dx[i] = y[i] <= 0 ? 0 : gradient;                                                      \
         }                                                                                          \
     }
 

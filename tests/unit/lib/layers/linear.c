@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/lib/session/fixture.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Products over several blocks against plain loops in double. */
+
+static double product(const normd_array *a, size_t a_from, size_t a_step, const normd_array *b,
+    size_t b_from, size_t b_step, size_t count, double *size)
+{
+    double sum = 0.0;
+    *size = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        double term = fixture_at(a, a_from + i * a_step) * fixture_at(b, b_from + i * b_step);
+        sum += term;
+        *size += fabs(term);
+    }
+    return sum;
+}
+
+/* A sum of n products in float, in whatever order: n units of the sum of their sizes. */
+static void expect_near(double got, double expected, double size, size_t count)
+{
+    assert_true(fabs(got - expected) <= (double)(count + 2) * (double)FLT_EPSILON * size);
+}
+
+static void check(const fixture *f, size_t rows, size_t in, size_t out)
+{
+    char text[200];
+    snprintf(text, sizeof text,
+        "{'layers': [{'type': 'linear', 'in': %zu, 'out': %zu}], 'optimizer': {'type': 'sgd', "
+        "'lr': 1}}",
+        in, out);
+    normd_session *session = fixture_session(f, text);
+    normd_buffer *before = fixture_export(session);
+    normd_array weight = fixture_exported(before, "0.weight");
+    normd_array bias = fixture_exported(before, "0.bias");
+    normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {rows, in}}, 1);
+    normd_tensor dy = fixture_normal(f, NORMD_F32, (normd_shape){2, {rows, out}}, 2);
+    normd_forward_result result;
+    normd_tensor y = fixture_forward(f, session, &x.array, NULL, true, &result);
+    normd_tensor dx = fixture_backward(f, session, result.step, true, &dy.array);
+    normd_buffer *after = fixture_export(session);
+    normd_array new_weight = fixture_exported(after, "0.weight");
+    normd_array new_bias = fixture_exported(after, "0.bias");
+    /* Steps that are prime to the extents, so that every block is visited, not every value. */
+    double size;
+    for (size_t i = 0; i < rows * out; i += 37) {
+        size_t row = i / out;
+        size_t o = i % out;
+        double b = fixture_at(&bias, o);
+        double sum = product(&x.array, row * in, 1, &weight, o * in, 1, in, &size) + b;
+        expect_near(fixture_at(&y.array, i), sum, size + fabs(b), in);
+    }
+    for (size_t i = 0; i < rows * in; i += 37) {
+        double sum = product(&dy.array, i / in * out, 1, &weight, i % in, in, out, &size);
+        expect_near(fixture_at(&dx.array, i), sum, size, out);
+    }
+    for (size_t i = 0; i < out * in; i += 37) {
+        double sum = product(&dy.array, i / in, out, &x.array, i % in, in, rows, &size);
+        double old = fixture_at(&weight, i);
+        expect_near(old - fixture_at(&new_weight, i), sum, size + fabs(old), rows);
+    }
+    for (size_t o = 0; o < out; o++) {
+        double sum = 0.0;
+        for (size_t row = 0; row < rows; row++) {
+            sum += fixture_at(&dy.array, row * out + o);
+        }
+        double old = fixture_at(&bias, o);
+        expect_near(old - fixture_at(&new_bias, o), sum, fabs(sum) + fabs(old), 0);
+    }
+    normd_buffer_release(before);
+    normd_buffer_release(after);
+    normd_tensor_release(&x);
+    normd_tensor_release(&y);
+    normd_tensor_release(&dx);
+    normd_tensor_release(&dy);
+    normd_session_destroy(session);
+}
+
+static void products_follow_the_definition(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 2, NULL);
+    check(&f, 1, 1, 1);
+    check(&f, 7, 13, 5);
+    check(&f, 300, 65, 270);
+    check(&f, 64, 600, 301);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_follow_the_definition),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
