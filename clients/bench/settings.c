@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clients/cli/common/arguments.h"
+#include "clients/cli/common/model_text.h"
 #include "clients/cli/common/number.h"
 
 enum {
@@ -88,6 +89,17 @@ static void read_method(
         "--method: expected infer, train, forward, stats or ping, got \"%s\"", name);
 }
 
+/* A mistake in the text is one of usage; what the layers mean is the daemon's to judge. */
+static void check_model(const char *model, normd_error *error)
+{
+    normd_error reason;
+    json_t *layers = normd_model_text_layers(model, &reason);
+    if (layers == NULL && error->status == NORMD_OK) {
+        normd_error_set(error, NORMD_BAD_ARGUMENT, "--model: %.400s", reason.message);
+    }
+    json_decref(layers);
+}
+
 static void read_words(
     const normd_arguments *arguments, normd_bench_settings *settings, normd_error *error)
 {
@@ -100,6 +112,7 @@ static void read_words(
                        : value[CSV] != NULL ? NORMD_BENCH_CSV
                                             : NORMD_BENCH_TEXT;
     read_method(arguments, settings, error);
+    check_model(settings->model, error);
     if (error->status == NORMD_OK &&
         (!normd_number_parse_shape(shape, &settings->shape) || settings->shape.rank < 2)) {
         normd_error_set(error, NORMD_BAD_ARGUMENT,
@@ -117,12 +130,9 @@ static void read_address(
         length = snprintf(
             settings->address, sizeof settings->address, "unix:%s", arguments->value[UNIX]);
     } else {
-        const char *form = strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%zu" : "%s:%zu";
-        length = snprintf(settings->address, sizeof settings->address, "%s", "");
-        length +=
-            strcmp(form, "%s:%zu") == 0
-                ? snprintf(settings->address, sizeof settings->address, "%s:%zu", host, port)
-                : snprintf(settings->address, sizeof settings->address, "[%s]:%zu", host, port);
+        bool bare_ipv6 = strchr(host, ':') != NULL && host[0] != '[';
+        length = snprintf(settings->address, sizeof settings->address,
+            bare_ipv6 ? "[%s]:%zu" : "%s:%zu", host, port);
     }
     if ((size_t)length >= sizeof settings->address && error->status == NORMD_OK) {
         normd_error_set(error, NORMD_BAD_ARGUMENT, "the address is too long");

@@ -156,7 +156,9 @@ static normd_cli_exit train(
     if (!cli->json) {
         printf("%zu samples, %zu %s of %zu%s\n", rows, t->batches.count,
             t->batches.count == 1 ? "batch" : "batches", t->batches.size,
-            t->batches.merged ? "; the last has one more, which alone has no variance" : "");
+            t->batches.merged
+                ? "; the last takes the one row left over, which alone has no variance"
+                : "");
         fflush(stdout);
     }
     normd_progress_begin(&t->progress, stdout, cli->json, cli->ascii, t->epochs, t->batches.count);
