@@ -94,9 +94,16 @@ class Decoder:
         return int.from_bytes(self._take(width), "big")
 
     def _value(self, depth: int) -> Any:
-        first = self._take(1)[0]
+        # This runs for every value: what is met most often comes first.
+        if self._begin == self._end:
+            self._begin = self._end = 0
+            self._fill(1)
+        first = self._buffer[self._begin]
+        self._begin += 1
         if first < 0x80:
             return first
+        if 0xA0 <= first <= 0xBF:
+            return self._text(first & 0x1F)
         if first >= 0xE0:
             return first - 0x100
         if first in _CONSTANT:
@@ -106,8 +113,6 @@ class Decoder:
             return form.unpack(self._take(form.size))[0]
         if first in _BIN:
             return self._payload(self._length(_BIN[first]))
-        if 0xA0 <= first <= 0xBF:
-            return self._text(first & 0x1F)
         if first in _STR:
             return self._text(self._length(_STR[first]))
         if depth == MAX_DEPTH:
@@ -137,10 +142,10 @@ class Decoder:
         result: Dict[str, Any] = {}
         for _ in range(count):
             key = self._value(depth)
-            if isinstance(key, memoryview):
-                key = str(key, "utf-8", "replace")
             if not isinstance(key, str):
-                raise Malformed(f"a key of type {type(key).__name__}")
+                if not isinstance(key, memoryview):
+                    raise Malformed(f"a key of type {type(key).__name__}")
+                key = str(key, "utf-8", "replace")
             result[key] = self._value(depth)
         return _as_array(result) if result.get("nd") is True else result
 
