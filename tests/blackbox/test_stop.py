@@ -12,7 +12,7 @@ from harness.daemon import DEADLINE_SECONDS, PROGRAM, Daemon
 from models import batch, classifier, norm_only
 
 CONNECTIONS = 4
-REQUESTS = 400
+REQUESTS = 3000
 
 
 def read_to_the_end(rpc):
@@ -30,7 +30,7 @@ def test_every_request_that_was_accepted_before_a_stop_is_answered(number):
     with Daemon() as daemon:
         connections = [daemon.connect() for _ in range(CONNECTIONS)]
         connections[0].call("session.create", session="s", **classifier())
-        x, target = batch(0, rows=64)
+        x, target = batch(0, rows=16)
         for rpc in connections:
             data = b"".join(
                 rpc.request("train", {"session": "s", "x": x, "target": target})
@@ -40,8 +40,13 @@ def test_every_request_that_was_accepted_before_a_stop_is_answered(number):
         # Some answers, so that the stop comes in the middle of the work.
         first = [rpc.receive() for rpc in connections]
         daemon.process.send_signal(number)
-        messages = first + [m for rpc in connections for m in read_to_the_end(rpc)]
+        heard = [[early, *read_to_the_end(rpc)] for early, rpc in zip(first, connections)]
         assert daemon.wait() == 0
+    for answers, rpc in zip(heard, connections):
+        # Whatever was read was answered: no id is left out before the last one.
+        ids = sorted(message[1] for message in answers)
+        assert ids == list(range(rpc.next_id - REQUESTS, rpc.next_id - REQUESTS + len(ids)))
+    messages = [message for answers in heard for message in answers]
     versions = sorted(m[3]["version"] for m in messages if m[2] is None)
     # A version that nobody was told of would be a step that was done and not answered.
     assert versions == list(range(1, len(versions) + 1))
