@@ -10,13 +10,14 @@
 #include "clients/cli/data/batches.h"
 #include "clients/cli/show/progress.h"
 
-enum { EPOCHS = NORMD_SAMPLES_OPTIONS, SHUFFLE, SEED, ROWS, MAX_PIPELINE = 256 };
+enum { EPOCHS = NORMD_SAMPLES_OPTIONS, SHUFFLE, SEED, RATE, ROWS, MAX_PIPELINE = 256 };
 
 static const normd_argument options[ROWS] = {
     NORMD_SAMPLES_TABLE("last (default), first, or a column's number from 0", "rows a step (64)"),
     [EPOCHS] = {"epochs", "N", "times to go through the samples (1)"},
     [SHUFFLE] = {"shuffle", NULL, "a new order in each epoch"},
     [SEED] = {"seed", "N", "of the shuffling (0); the same seed gives the same orders"},
+    [RATE] = {"rate", "R", "send at most R batches a second, as a live stream would"},
 };
 
 /* A run of training: the batches still to send and the answers still to come. */
@@ -26,6 +27,8 @@ typedef struct training {
     const normd_dataset *dataset;
     normd_batches batches;
     size_t epochs, pipeline;
+    size_t rate;   /* batches a second; 0: as fast as the answers come */
+    int64_t due;   /* when the next batch may go, in nanoseconds */
     size_t *order; /* NULL without shuffling */
     uint64_t random;
     void *x, *target; /* a gathered batch */
@@ -51,8 +54,23 @@ static void get_batch(training *t, size_t begin, size_t rows, normd_array *x, no
     }
 }
 
+/* Waits until the next batch is due. Batches that the daemon delayed are not made up for. */
+static void keep_rate(training *t)
+{
+    if (t->rate > 0) {
+        int64_t now = normd_clock_now();
+        int64_t wait = t->due - now;
+        if (wait > 0) {
+            struct timespec pause = {.tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000};
+            nanosleep(&pause, NULL);
+        }
+        t->due = (wait > 0 ? t->due : now) + (int64_t)(1000000000 / t->rate);
+    }
+}
+
 static normd_client_status send_batch(training *t, normd_error *error)
 {
+    keep_rate(t);
     size_t index = t->sent % t->batches.count;
     if (index == 0 && t->order != NULL) {
         normd_dataset_shuffle(&t->random, t->order, t->dataset->rows);
@@ -178,6 +196,7 @@ static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments
     t.epochs = normd_arguments_count(options, arguments, EPOCHS, 1, 1, 1000000000, &error);
     t.pipeline = normd_arguments_count(
         options, arguments, NORMD_SAMPLES_PIPELINE, 4, 1, MAX_PIPELINE, &error);
+    t.rate = normd_arguments_count(options, arguments, RATE, 0, 1, 1000000, &error);
     t.random = normd_arguments_count(options, arguments, SEED, 0, 0, SIZE_MAX, &error);
     if (error.status != NORMD_OK) {
         return normd_cli_usage_error("train: %s", error.message);

@@ -7,6 +7,7 @@ one after another and keeps one set of parameters and running statistics.
 """
 
 import argparse
+import time
 
 import normd
 import numpy as np
@@ -29,6 +30,16 @@ def batches(rows, size, random):
     return [order[start:end] for start, end in zip(starts, ends)]
 
 
+def paced(items, rate):
+    """The items, at most `rate` a second, as a live stream would bring them."""
+    due = time.monotonic()
+    for item in items:
+        if rate:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic()) + 1.0 / rate
+        yield item
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("session")
@@ -38,6 +49,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--scale", type=float, default=16.0, help="the inputs are divided by it")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, help="at most so many batches a second")
     options = parser.parse_args()
 
     x, labels = read(options.file, options.scale)
@@ -45,8 +57,8 @@ def main():
     with normd.connect(port=options.port) as client:
         session = client.session(options.session)
         for epoch in range(options.epochs):
-            results = [session.train(x[rows], labels[rows])
-                       for rows in batches(len(x), options.batch, random)]
+            order = batches(len(x), options.batch, random)
+            results = [session.train(x[rows], labels[rows]) for rows in paced(order, options.rate)]
             loss = sum(result.loss for result in results) / len(results)
             print(f"epoch {epoch + 1}: loss {loss:.4f}, version {results[-1].version}", flush=True)
 
