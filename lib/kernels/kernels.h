@@ -35,14 +35,15 @@ typedef struct normd_tile {
 
 /* Moments of one channel over some values, mergeable (Chan, Golub and LeVeque 1979):
    m2 = sum of (x - mean)^2, never negative. The mean is mean + mean_low, a double and what its
-   rounding left over: parts whose means cancel still give the digits of the whole. For a
-   normalizer of floats, mean_high = (float)mean and mean_low = (float)(mean - mean_high +
-   mean_low); for one of doubles they are mean and mean_low. */
+   rounding left over, and sum + sum_low is the sum it comes from: parts that cancel still give the
+   digits of the whole, and a sum of exactly zero stays zero. Readers need count, mean, mean_low and
+   m2. For a normalizer of floats, mean_high = (float)mean and mean_low = (float)(mean - mean_high +
+   mean_low); for one of doubles they are mean and mean_low. All zero: no values. */
 typedef struct normd_moments {
     double count;
-    double mean;
-    double mean_low;
+    double mean, mean_low;
     double m2;
+    double sum, sum_low;
 } normd_moments;
 
 /* What turns x into y for one channel: y = ((x - mean_high) - mean_low) * scale + bias, in the type
@@ -79,6 +80,8 @@ typedef struct normd_kernel_set {
        infinity in the data gives a mean or m2 that is not finite. */
     void (*moments)(const void *x, const normd_geometry *geometry, const normd_tile *tile,
         const uint8_t *mask, normd_moments *moments);
+    /* Merges parts[c] into totals[c] for c = 0 ... channels - 1, as normd_moments_merge does. */
+    void (*merge)(normd_moments *totals, const normd_moments *parts, size_t channels);
     /* y over the tile; y may be x. */
     void (*normalize)(const void *x, void *y, const normd_geometry *geometry,
         const normd_tile *tile, const normd_normalizer *normalizer);

@@ -141,12 +141,8 @@ static inline normd_moments normd_sums_moments(const normd_sums *sums, double co
     normd_double_double mean = normd_double_double_divide(sum, count);
     double offset = (mean.high - pilot) + mean.low;
     double m2 = sums->squares - count * (offset * offset);
-    return (normd_moments){
-        .count = count,
-        .mean = mean.high,
-        .mean_low = mean.low,
-        .m2 = m2 < 0 ? 0 : m2, /* NaN stays NaN */
-    };
+    m2 = m2 < 0 ? 0 : m2; /* NaN stays NaN */
+    return (normd_moments){count, mean.high, mean.low, m2, sum.high, sum.low};
 }
 
 #endif

@@ -13,6 +13,8 @@
 #define NORMD_KERNEL_DECLARE(row, bits)                                                            \
     void normd_moments_##row##_f##bits(const void *x, const normd_geometry *geometry,              \
         const normd_tile *tile, const uint8_t *mask, normd_moments *moments);                      \
+    void normd_merge_##row##_f##bits(                                                              \
+        normd_moments *totals, const normd_moments *parts, size_t channels);                       \
     void normd_normalize_##row##_f##bits(const void *x, void *y, const normd_geometry *geometry,   \
         const normd_tile *tile, const normd_normalizer *normalizer);                               \
     void normd_backward_sums_##row##_f##bits(const void *x, const void *dy,                        \

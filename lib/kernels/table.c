@@ -14,7 +14,8 @@ NORMD_ROW_MAP(ROW_SUPPORTED)
 
 #define KERNEL_SET(row, bits)                                                                      \
     {                                                                                              \
-        .moments = normd_moments_##row##_f##bits, .normalize = normd_normalize_##row##_f##bits,    \
+        .moments = normd_moments_##row##_f##bits, .merge = normd_merge_##row##_f##bits,            \
+        .normalize = normd_normalize_##row##_f##bits,                                              \
         .backward_sums = normd_backward_sums_##row##_f##bits,                                      \
         .backward_apply = normd_backward_apply_##row##_f##bits,                                    \
         .all_finite = normd_all_finite_##row##_f##bits,                                            \

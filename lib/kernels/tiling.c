@@ -6,10 +6,14 @@
 #include "lib/kernels/order.h"
 
 enum {
-    SMALL_VALUES = 16384,  /* a batch of so many values is one tile */
-    TARGET_VALUES = 65536, /* what a tile should hold: 256 KiB of floats */
-    RUN_VALUES = 512,      /* least neighbouring values of a row in one tile */
-    CHANNEL_STEP = 16, /* a cache line of floats, so that tiles do not write into shared lines */
+    SMALL_VALUES = 16384,   /* a batch of so many values is one tile, and no tile is cut below it */
+    CACHED_VALUES = 524288, /* a batch of so many values stays in the caches */
+    CACHED_RUN = 64,        /* least neighbouring values of a row in one tile; in the caches */
+    MEMORY_RUN = 1024,      /* and in memory */
+    CHANNEL_STEP = 16,      /* a cache line of floats */
+    ENOUGH_TILES = 32,
+    LEAST_MERGED = 512, /* values of a channel in a chunk, so that merging costs little beside */
+    PIECE_VALUES = 65536,
 };
 
 static size_t divide_up(size_t a, size_t b)
@@ -17,49 +21,78 @@ static size_t divide_up(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
+static size_t round_up(size_t size, size_t step)
+{
+    return divide_up(size, step) * step;
+}
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* The multiple of `step` next to `size` from below, at least `step`. */
-static size_t whole_steps(size_t size, size_t step)
+static size_t larger(size_t a, size_t b)
 {
-    return size < step ? step : size / step * step;
+    return a > b ? a : b;
+}
+
+static size_t values_of(const normd_geometry *geometry)
+{
+    return geometry->outer * geometry->channels * geometry->inner;
+}
+
+static normd_tiling tiling_make(const normd_geometry *geometry, size_t channels, size_t rows)
+{
+    normd_tiling tiling = {.geometry = *geometry};
+    if (values_of(geometry) > 0) {
+        tiling.channels_per_range = smaller(channels, geometry->channels);
+        tiling.rows_per_chunk = smaller(rows, geometry->outer);
+        tiling.ranges = divide_up(geometry->channels, tiling.channels_per_range);
+        tiling.chunks = divide_up(geometry->outer, tiling.rows_per_chunk);
+    }
+    return tiling;
 }
 
 static size_t channels_of_range(const normd_geometry *geometry)
 {
-    size_t values_per_channel = geometry->outer * geometry->inner;
-    size_t least = divide_up(RUN_VALUES, geometry->inner);
-    size_t wanted = TARGET_VALUES / values_per_channel;
-    size_t channels = wanted > least ? wanted : least;
-    return smaller(geometry->channels, divide_up(channels, CHANNEL_STEP) * CHANNEL_STEP);
+    size_t values = values_of(geometry);
+    size_t run = values <= CACHED_VALUES ? CACHED_RUN : MEMORY_RUN;
+    size_t wanted = larger(SMALL_VALUES, values / (2 * ENOUGH_TILES));
+    size_t channels =
+        larger(wanted / (geometry->outer * geometry->inner), divide_up(run, geometry->inner));
+    return round_up(channels, CHANNEL_STEP);
 }
 
 static size_t rows_of_chunk(const normd_geometry *geometry, size_t channels)
 {
-    size_t rows = TARGET_VALUES / (channels * geometry->inner);
-    size_t step = geometry->inner == 1 ? normd_order_rows(geometry) : 1;
-    return smaller(geometry->outer, whole_steps(rows, step));
+    size_t ranges = divide_up(geometry->channels, channels);
+    size_t rows = divide_up(geometry->outer, divide_up(ENOUGH_TILES, ranges));
+    rows = larger(rows, divide_up(LEAST_MERGED, geometry->inner));
+    rows = larger(rows, divide_up(SMALL_VALUES, channels * geometry->inner));
+    /* Whole segments, or the last one of each chunk would be shorter than need be. */
+    return round_up(rows, geometry->inner == 1 ? normd_order_rows(geometry) : 1);
 }
 
 normd_tiling normd_tiling_of(const normd_geometry *geometry)
 {
-    normd_tiling tiling = {.geometry = *geometry,
-        .channels_per_range = geometry->channels,
-        .rows_per_chunk = geometry->outer};
-    size_t values = geometry->outer * geometry->channels * geometry->inner;
-    if (values == 0) {
-        return tiling;
+    if (values_of(geometry) <= SMALL_VALUES) {
+        return tiling_make(geometry, geometry->channels, geometry->outer);
     }
-    if (values > SMALL_VALUES) {
-        tiling.channels_per_range = channels_of_range(geometry);
-        tiling.rows_per_chunk = rows_of_chunk(geometry, tiling.channels_per_range);
+    size_t channels = smaller(channels_of_range(geometry), geometry->channels);
+    return tiling_make(geometry, channels, rows_of_chunk(geometry, channels));
+}
+
+normd_tiling normd_tiling_in_order(const normd_geometry *geometry)
+{
+    size_t row_values = geometry->channels * geometry->inner;
+    if (values_of(geometry) <= SMALL_VALUES) {
+        return tiling_make(geometry, geometry->channels, geometry->outer);
     }
-    tiling.ranges = divide_up(geometry->channels, tiling.channels_per_range);
-    tiling.chunks = divide_up(geometry->outer, tiling.rows_per_chunk);
-    return tiling;
+    if (row_values <= PIECE_VALUES) {
+        return tiling_make(geometry, geometry->channels, PIECE_VALUES / row_values);
+    }
+    size_t channels = round_up(divide_up(PIECE_VALUES, geometry->inner), CHANNEL_STEP);
+    return tiling_make(geometry, channels, 1);
 }
 
 size_t normd_tiling_tiles(const normd_tiling *tiling)

@@ -14,8 +14,8 @@
  * neighbouring lanes.
  */
 enum {
-    STRIP = 512,       /* lanes of a strip, a multiple of UNIT */
-    ROWS_AT_ONCE = 16, /* rows of units that are added before the lanes go back to memory */
+    STRIP = 1024,     /* lanes of a strip, a multiple of UNIT */
+    ROWS_AT_ONCE = 8, /* rows of units that are added before the lanes go back to memory */
 };
 
 typedef struct segment_view {
