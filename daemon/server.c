@@ -11,6 +11,8 @@
 
 /* Unused batch memory that is kept for the next batch. */
 static const size_t KEEP_BYTES = (size_t)256 << 20;
+/* A bin of MessagePack holds less than 4 GiB, and an answer is more than its array. */
+static const uint64_t MOST_ANSWER_BYTES = UINT32_MAX - (UINT64_C(1) << 20);
 enum { ZONE_BYTES = 16 * 1024 };
 
 /* Every connection takes a descriptor; the soft limit of most systems is far below what is
@@ -43,6 +45,12 @@ static normd_status start_engine(
     normd_blas_single_thread();
     engine->context_bytes = settings->context_bytes;
     engine->context_milliseconds = settings->context_seconds * 1000;
+    uint64_t message = settings->max_message_bytes;
+    engine->limits = (normd_memory_limits){
+        .answer_bytes = message < MOST_ANSWER_BYTES ? message : MOST_ANSWER_BYTES,
+        .work_bytes = settings->max_work_bytes,
+        .session_bytes = settings->max_session_bytes,
+    };
     engine->buffers = normd_buffer_cache_create(KEEP_BYTES);
     engine->pool = normd_pool_create(settings->threads);
     if (engine->buffers == NULL || engine->pool == NULL) {

@@ -50,6 +50,10 @@ static const setting settings_table[] = {
     {"max-connections", "N", "open connections (10000)", KIND_COUNT, AT(max_connections), 1, 0},
     {"max-memory", "N", "bytes of requests in flight (a quarter of the memory)", KIND_BYTES,
         AT(max_memory), 1024, 0},
+    {"max-work-bytes", "N", "memory that one request may take to compute (a quarter of it)",
+        KIND_BYTES, AT(max_work_bytes), 1024, 0},
+    {"max-session-bytes", "N", "memory of one session's parameters and state (a quarter of it)",
+        KIND_BYTES, AT(max_session_bytes), 1024, 0},
     {"context-bytes", "N", "bytes a session keeps for backward (256M)", KIND_BYTES,
         AT(context_bytes), 0, 0},
     {"context-seconds", "N", "seconds that it keeps them; 0 for no limit (600)", KIND_COUNT,
@@ -70,6 +74,7 @@ void normd_settings_default(normd_settings *settings)
 {
     uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t quarter = pages * page / 4;
     *settings = (normd_settings){
         .bind = "127.0.0.1",
         .port = NORMD_DEFAULT_PORT,
@@ -78,7 +83,9 @@ void normd_settings_default(normd_settings *settings)
         .instruction_set = "auto",
         .max_message_bytes = NORMD_LIMITS_DEFAULT.message_bytes,
         .max_connections = 10000,
-        .max_memory = pages * page / 4,
+        .max_memory = quarter,
+        .max_work_bytes = quarter,
+        .max_session_bytes = quarter,
         .context_bytes = UINT64_C(256) << 20,
         .context_seconds = 600,
         .log_level = NORMD_LOG_INFO,

@@ -28,6 +28,8 @@ typedef struct normd_settings {
     uint64_t max_message_bytes;
     uint64_t max_connections;
     uint64_t max_memory;
+    uint64_t max_work_bytes;
+    uint64_t max_session_bytes;
     uint64_t context_bytes;
     uint64_t context_seconds;
     normd_log_level log_level;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/handlers/answer.h"
 
+#include <assert.h>
+
 #include "protocol/writer.h"
 
 void normd_answer_uint(msgpack_packer *packer, const char *key, uint64_t value)
@@ -48,8 +50,9 @@ void normd_answer_last_array(
 void normd_answer_last_bytes(
     normd_request *request, msgpack_packer *packer, const char *key, normd_buffer *file)
 {
+    assert(file->size <= UINT32_MAX); /* the engine's limit for answers is less */
     normd_write_str(packer, key);
-    msgpack_pack_bin(packer, file->size);
+    msgpack_pack_bin(packer, (uint32_t)file->size);
     put_payload(request, file, file->size);
 }
 

@@ -21,11 +21,6 @@ static normd_status run(normd_request *request, normd_error *error)
     if (status != NORMD_OK) {
         return status;
     }
-    if (file->size > UINT32_MAX) {
-        normd_buffer_release(file);
-        return normd_error_set(error, NORMD_TOO_LARGE,
-            "session: its file is over 4 GiB, which one MessagePack value cannot hold");
-    }
     msgpack_packer packer = normd_request_answer(request, 3);
     normd_answer_text(&packer, "format", "safetensors");
     normd_answer_uint(&packer, "version", normd_snapshot_version(request->snapshot));

@@ -7,6 +7,7 @@
 #include "daemon/handlers/answer.h"
 #include "daemon/handlers/arguments.h"
 #include "daemon/handlers/table.h"
+#include "daemon/server.h"
 #include "protocol/object.h"
 #include "protocol/writer.h"
 
@@ -79,16 +80,34 @@ static normd_status no_such_layer(const normd_request *request, normd_error *err
         "layer: expected the index of a batch_norm layer, got \"%.40s\"", request->arguments.layer);
 }
 
+static size_t bytes_of(const normd_layer_stats *stats)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < stats->arrays; i++) {
+        bytes += normd_array_bytes(&stats->array[i]);
+    }
+    return bytes;
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     normd_layer_stats stats;
     size_t count = normd_snapshot_stats_count(request->snapshot);
     size_t asked = 0;
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        asked += read_layer(request, i, &stats);
+        if (read_layer(request, i, &stats)) {
+            asked++;
+            bytes += bytes_of(&stats);
+        }
     }
     if (asked == 0 && request->arguments.layer != NULL) {
         return no_such_layer(request, error);
+    }
+    normd_status status = normd_limit_check(request->server->engine.limits.answer_bytes, bytes,
+        "layer: expected layers whose statistics are", "; ask for one layer", error);
+    if (status != NORMD_OK) {
+        return status;
     }
     msgpack_packer packer = normd_request_answer(request, 2);
     normd_answer_uint(&packer, "version", normd_snapshot_version(request->snapshot));

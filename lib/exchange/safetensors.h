@@ -35,8 +35,9 @@ typedef struct normd_named_array {
     normd_array array;
 } normd_named_array;
 
-/* Writes a file with the arrays in the given order. `metadata` (or NULL): a map of strings. */
+/* Writes a file with the arrays in the given order. `metadata` (or NULL): a map of strings.
+   TOO_LARGE when the file would have more than `limit` bytes (0: no limit). */
 normd_status normd_safetensors_write(normd_buffer_cache *cache, const normd_named_array *arrays,
-    size_t count, const json_t *metadata, normd_buffer **file, normd_error *error);
+    size_t count, const json_t *metadata, size_t limit, normd_buffer **file, normd_error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/memory/limits.h"
 #include "lib/options/options.h"
 
 enum { LENGTH_BYTES = 8, HEADER_ALIGNMENT = 8 };
@@ -72,7 +73,7 @@ static void put_file(unsigned char *to, const char *text, size_t text_bytes, siz
 }
 
 normd_status normd_safetensors_write(normd_buffer_cache *cache, const normd_named_array *arrays,
-    size_t count, const json_t *metadata, normd_buffer **file, normd_error *error)
+    size_t count, const json_t *metadata, size_t limit, normd_buffer **file, normd_error *error)
 {
     *file = NULL;
     json_t *header = json_object();
@@ -84,7 +85,9 @@ normd_status normd_safetensors_write(normd_buffer_cache *cache, const normd_name
         size_t text_bytes = strlen(text);
         size_t header_bytes =
             (text_bytes + HEADER_ALIGNMENT - 1) / HEADER_ALIGNMENT * HEADER_ALIGNMENT;
-        *file = normd_buffer_take(cache, LENGTH_BYTES + header_bytes + data_bytes);
+        size_t bytes = LENGTH_BYTES + header_bytes + data_bytes;
+        status = normd_limit_check(limit, bytes, "data: expected a file of", "", error);
+        *file = status == NORMD_OK ? normd_buffer_take(cache, bytes) : NULL;
         if (*file != NULL) {
             put_file((*file)->data, text, text_bytes, header_bytes, arrays, count);
         }

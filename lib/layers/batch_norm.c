@@ -6,6 +6,13 @@
 
 #include "lib/layers/batch_norm_memory.h"
 
+static bool batch_norm_prepare(normd_layer *layer)
+{
+    normd_batch_norm *norm = (normd_batch_norm *)layer;
+    norm->zeros = calloc(norm->features, normd_dtype_size(layer->dtype));
+    return norm->zeros != NULL;
+}
+
 static void batch_norm_destroy(normd_layer *layer)
 {
     free(((normd_batch_norm *)layer)->zeros);
@@ -53,6 +60,7 @@ const normd_layer_operations normd_batch_norm_operations = {
     .backward_reads_x = true,
     .takes_mask = true,
     .create = normd_batch_norm_create,
+    .prepare = batch_norm_prepare,
     .destroy = batch_norm_destroy,
     .describe = normd_batch_norm_describe,
     .output_shape = batch_norm_output_shape,

@@ -169,11 +169,7 @@ normd_layer *normd_batch_norm_create(const normd_layer_source *source)
     read_affine(norm, options);
     read_rules(norm, source);
     if (options->error.status == NORMD_OK) {
-        norm->zeros = calloc(norm->features, normd_dtype_size(source->dtype));
-        if (norm->zeros == NULL) {
-            free(norm);
-            return NULL;
-        }
+        norm->base.own_bytes = norm->features * normd_dtype_size(source->dtype);
         declare_parameters(norm, source);
     }
     if (options->error.status == NORMD_OK && norm->track) {

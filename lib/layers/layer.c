@@ -66,6 +66,14 @@ void normd_layer_destroy(normd_layer *layer)
     layer->operations->destroy(layer);
 }
 
+void normd_layer_infer_need(const normd_layer *layer, const normd_shape *x, normd_layer_need *need)
+{
+    *need = (normd_layer_need){0};
+    if (layer->operations->need != NULL && layer->derived_bytes == 0) {
+        layer->operations->need(layer, x, need);
+    }
+}
+
 void normd_layer_declare(
     normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor)
 {
@@ -77,7 +85,10 @@ void normd_layer_declare(
     }
     if (!normd_shape_elements(&own->shape, &own->elements)) {
         own->elements = 0;
-        normd_options_fail(source->options, "type", "expected sizes that fit in memory");
+        char shape[NORMD_SHAPE_TEXT_BYTES];
+        normd_error_set(&source->options->error, NORMD_TOO_LARGE,
+            "%s: expected an array that fits in memory, got one of shape %s", source->options->path,
+            normd_shape_format(&own->shape, shape, sizeof shape));
     }
     if (own->init_default != NULL) {
         normd_initializer_target target = {

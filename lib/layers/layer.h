@@ -95,6 +95,9 @@ typedef struct normd_layer_operations {
     bool takes_mask;       /* computes over the valid positions of a mask */
     /* Reads the options and declares the tensors. NULL after a mistake or out of memory. */
     normd_layer *(*create)(const normd_layer_source *source);
+    /* Allocates own_bytes, when it is known that the session may be so large. May be NULL. False
+       when out of memory. */
+    bool (*prepare)(normd_layer *layer);
     void (*destroy)(normd_layer *layer);
     /* Every option in the words of `convention`; a new reference, or NULL. */
     json_t *(*describe)(const normd_layer *layer, normd_convention convention);
@@ -124,6 +127,7 @@ struct normd_layer {
     normd_dtype dtype;
     size_t tensors;
     normd_layer_tensor tensor[NORMD_LAYER_MAX_TENSORS];
+    size_t own_bytes; /* that the layer itself holds */
     size_t derived_bytes;
     size_t derived_offset;     /* the model sets it */
     bool checks_input;         /* a training forward refuses an x that is not finite */
@@ -136,8 +140,11 @@ normd_status normd_layer_create(const json_t *map, const normd_attachments *atta
     size_t index, normd_layer_source *source, normd_layer **layer, normd_error *error);
 void normd_layer_destroy(normd_layer *layer);
 
+/* What inference needs for a batch of this shape: nothing where derived bytes stand in. */
+void normd_layer_infer_need(const normd_layer *layer, const normd_shape *x, normd_layer_need *need);
+
 /* Adds a tensor to the layer while it is created: checks its initial values' option and keeps their
-   description. The array's extents must multiply without overflow. */
+   description. TOO_LARGE when the array's extents multiply to what no memory holds. */
 void normd_layer_declare(
     normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor);
 

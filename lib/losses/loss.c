@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/losses/loss.h"
 
+#include "lib/memory/limits.h"
 #include "lib/options/options.h"
 #include "lib/tensor/convert.h"
 
@@ -40,6 +41,15 @@ normd_status normd_loss_create(const json_t *option, const normd_loss **loss, no
     }
     json_decref(map);
     return status;
+}
+
+size_t normd_loss_bytes(const normd_compute *compute, const normd_shape *y)
+{
+    /* A label is 8 bytes, and a tile of 64 rows has 16. */
+    enum { ROW_BYTES = 16 };
+    size_t target = normd_array_bytes(&(normd_array){.dtype = compute->dtype, .shape = *y});
+    size_t rows = y->rank > 0 ? y->dim[0] : 1;
+    return normd_bytes_add(target, ROW_BYTES * (rows + 1));
 }
 
 json_t *normd_loss_describe(const normd_loss *loss)

@@ -32,6 +32,10 @@ typedef struct normd_loss {
 /* Reads "cross_entropy", {"type": "mse"}; missing or null: *loss is NULL. */
 normd_status normd_loss_create(const json_t *option, const normd_loss **loss, normd_error *error);
 
+/* Memory that a loss takes at most, for an output of this shape (which was checked before): the
+   target in the compute's type, or a number a row; and the sums of tiles. */
+size_t normd_loss_bytes(const normd_compute *compute, const normd_shape *y);
+
 /* A new reference: {"type": ...}, or null. */
 json_t *normd_loss_describe(const normd_loss *loss);
 

@@ -22,10 +22,8 @@ static normd_status infer_layer(const normd_inference *inference, size_t index, 
             return status;
         }
     }
-    normd_layer_need need = {0};
-    if (layer->operations->need != NULL && layer->derived_bytes == 0) {
-        layer->operations->need(layer, &flow->shape, &need);
-    }
+    normd_layer_need need;
+    normd_layer_infer_need(layer, &flow->shape, &need);
     normd_buffer *work = NULL;
     if (need.kept + need.scratch > 0) {
         work = normd_buffer_take(model->compute.buffers, need.kept + need.scratch);

@@ -24,7 +24,7 @@ static bool place(normd_model *model, normd_layer_tensor *tensor, size_t *values
     return true;
 }
 
-static normd_status place_layers(normd_model *model, normd_error *error)
+static normd_status place_layers(normd_model *model, size_t *own_bytes, normd_error *error)
 {
     size_t values = 0;
     model->first_trained = model->layers;
@@ -41,6 +41,7 @@ static normd_status place_layers(normd_model *model, normd_error *error)
                 model->first_trained = i;
             }
         }
+        *own_bytes += layer->own_bytes;
         layer->derived_offset = model->derived_bytes;
         model->derived_bytes += normd_round_to_line(layer->derived_bytes);
         model->propagates_nonfinite |= layer->propagates_nonfinite;
@@ -67,13 +68,27 @@ static void cut_updates(normd_model *model)
     }
 }
 
+/* A step writes new slabs beside the old ones. */
+static normd_status check_size(const normd_model *model, size_t own_bytes, normd_error *error)
+{
+    size_t published =
+        (1 + model->slots) * model->parameter_bytes + model->statistic_bytes + model->derived_bytes;
+    return normd_limit_check(model->limits.session_bytes,
+        2 * published + model->parameter_bytes + own_bytes,
+        "layers: expected parameters, statistics and optimizer slots that take", "", error);
+}
+
 normd_status normd_model_lay_out(normd_model *model, normd_error *error)
 {
-    normd_status status = place_layers(model, error);
+    size_t own_bytes = 0;
+    normd_status status = place_layers(model, &own_bytes, error);
+    model->slots = normd_optimizer_slots(model->optimizer);
+    if (status == NORMD_OK) {
+        status = check_size(model, own_bytes, error);
+    }
     if (status != NORMD_OK) {
         return status;
     }
-    model->slots = normd_optimizer_slots(model->optimizer);
     model->update_tile = calloc(model->update_tiles + 1, sizeof *model->update_tile);
     if (model->update_tile == NULL) {
         return normd_error_no_memory(error);

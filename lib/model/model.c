@@ -7,9 +7,20 @@
 #include "lib/model/configuration.h"
 #include "lib/model/layout.h"
 
+static normd_status prepare_layers(const normd_model *model, normd_error *error)
+{
+    for (size_t i = 0; i < model->layers; i++) {
+        normd_layer *layer = model->layer[i];
+        if (layer->operations->prepare != NULL && !layer->operations->prepare(layer)) {
+            return normd_error_no_memory(error);
+        }
+    }
+    return NORMD_OK;
+}
+
 normd_status normd_model_create(const normd_compute *compute, const normd_kernels *kernels,
-    const json_t *configuration, const normd_attachments *attachments, normd_model **model,
-    normd_error *error)
+    const normd_memory_limits *limits, const json_t *configuration,
+    const normd_attachments *attachments, normd_model **model, normd_error *error)
 {
     *model = NULL;
     normd_model *made = calloc(1, sizeof *made);
@@ -18,11 +29,15 @@ normd_status normd_model_create(const normd_compute *compute, const normd_kernel
     }
     atomic_init(&made->references, 1);
     made->compute = *compute;
+    made->limits = *limits;
     normd_status status = normd_model_read_configuration(made, configuration, attachments, error);
     if (status == NORMD_OK) {
         bool f32 = made->compute.dtype == NORMD_F32;
         made->compute.kernels = f32 ? &kernels->f32 : &kernels->f64;
         status = normd_model_lay_out(made, error);
+    }
+    if (status == NORMD_OK) {
+        status = prepare_layers(made, error);
     }
     if (status != NORMD_OK) {
         normd_model_release(made);

@@ -6,6 +6,7 @@
 
 #include "lib/layers/layer.h"
 #include "lib/losses/loss.h"
+#include "lib/memory/limits.h"
 
 /*
  * A model: the list of layers with loss and optimizer, and how its tensors lie in slabs. It is made
@@ -31,6 +32,7 @@ typedef struct normd_update_tile {
 typedef struct normd_model {
     atomic_uint references;
     normd_compute compute;
+    normd_memory_limits limits;
     normd_convention convention;
     uint64_t seed;
     normd_shape input; /* rank 0: not given; the first and free extents are 0 */
@@ -54,8 +56,8 @@ typedef struct normd_model {
    them for the type that the configuration asks for. One reference, the caller's. BAD_ARGUMENT,
    TOO_LARGE, INTERNAL. */
 normd_status normd_model_create(const normd_compute *compute, const normd_kernels *kernels,
-    const json_t *configuration, const normd_attachments *attachments, normd_model **model,
-    normd_error *error);
+    const normd_memory_limits *limits, const json_t *configuration,
+    const normd_attachments *attachments, normd_model **model, normd_error *error);
 normd_model *normd_model_retain(normd_model *model);
 void normd_model_release(normd_model *model);
 
@@ -76,10 +78,20 @@ json_t *normd_model_counts(const normd_model *model);
 void normd_model_derive(
     const normd_model *model, const char *parameters, const char *statistics, char *derived);
 
-/* The shape of the output for an x of this shape (any extent may be 0). BAD_SHAPE naming x or the
-   layer that does not take its input; TOO_LARGE. */
-normd_status normd_model_output_shape(
-    const normd_model *model, const normd_shape *x, normd_shape *y, normd_error *error);
+/* The shape of the output for an x of this shape (any extent may be 0). `inference_bytes`, when not
+   NULL, receives the memory that inference takes at one time at most, x and y with it. BAD_SHAPE
+   naming x or the layer that does not take its input; TOO_LARGE. */
+normd_status normd_model_output_shape(const normd_model *model, const normd_shape *x,
+    normd_shape *y, size_t *inference_bytes, normd_error *error);
+
+/* The bytes of an array in the model's type, of a shape that was checked before. */
+size_t normd_model_array_bytes(const normd_model *model, const normd_shape *shape);
+
+/* TOO_LARGE, naming x, when an output is larger than a call may give back, or its work takes more
+   memory than it may. */
+normd_status normd_model_check_answer(
+    const normd_model *model, const normd_shape *y, normd_error *error);
+normd_status normd_model_check_work(const normd_model *model, size_t bytes, normd_error *error);
 
 /* Multiply-adds of inference, UINT64_MAX when the shape does not fit. */
 uint64_t normd_model_cost(const normd_model *model, const normd_shape *x);

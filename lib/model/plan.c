@@ -42,6 +42,13 @@ static bool plan_layer(
     if (layer->operations->need != NULL) {
         layer->operations->need(layer, x, &need);
     }
+    size_t gradients = normd_model_array_bytes(model, &step->y_shape);
+    if (!layer->operations->in_place) {
+        gradients = normd_bytes_add(gradients, normd_model_array_bytes(model, x));
+    }
+    if (gradients > plan->gradient_bytes) {
+        plan->gradient_bytes = gradients;
+    }
     if (need.scratch > plan->scratch_bytes) {
         plan->scratch_bytes = need.scratch;
     }
@@ -53,7 +60,7 @@ static normd_status fill(
 {
     char text[NORMD_SHAPE_TEXT_BYTES];
     normd_shape shape;
-    normd_status status = normd_model_output_shape(model, x, &shape, error);
+    normd_status status = normd_model_output_shape(model, x, &shape, NULL, error);
     if (status != NORMD_OK) {
         return status;
     }

@@ -24,7 +24,8 @@ typedef struct normd_plan {
     uint64_t used;       /* the cache's clock */
     normd_shape x_shape;
     size_t arena_bytes;
-    size_t scratch_bytes; /* that one layer's pass needs at most */
+    size_t scratch_bytes;  /* that one layer's pass needs at most */
+    size_t gradient_bytes; /* of the gradients of a layer's output and input at one time, at most */
     size_t steps;
     normd_plan_step step[];
 } normd_plan;

@@ -44,16 +44,54 @@ normd_status normd_model_layer_shape(const normd_model *model, size_t index,
     return NORMD_OK;
 }
 
-normd_status normd_model_output_shape(
-    const normd_model *model, const normd_shape *x, normd_shape *y, normd_error *error)
+/* What is alive while a layer infers. The first one may not write over the caller's x. */
+static size_t layer_bytes(
+    const normd_model *model, size_t index, const normd_shape *x, const normd_shape *y)
+{
+    const normd_layer *layer = model->layer[index];
+    normd_layer_need need;
+    normd_layer_infer_need(layer, x, &need);
+    size_t bytes = normd_bytes_add(normd_model_array_bytes(model, y), need.kept + need.scratch);
+    bool over = layer->operations->in_place && index > 0;
+    return over ? bytes : normd_bytes_add(bytes, normd_model_array_bytes(model, x));
+}
+
+normd_status normd_model_output_shape(const normd_model *model, const normd_shape *x,
+    normd_shape *y, size_t *inference_bytes, normd_error *error)
 {
     normd_status status = check_input(model, x, error);
+    size_t most = 0;
     *y = *x;
     for (size_t i = 0; i < model->layers && status == NORMD_OK; i++) {
         normd_shape before = *y;
         status = normd_model_layer_shape(model, i, x, &before, y, error);
+        if (status == NORMD_OK && inference_bytes != NULL) {
+            size_t bytes = layer_bytes(model, i, &before, y);
+            most = bytes > most ? bytes : most;
+        }
+    }
+    if (inference_bytes != NULL) {
+        *inference_bytes = most;
     }
     return status;
+}
+
+size_t normd_model_array_bytes(const normd_model *model, const normd_shape *shape)
+{
+    return normd_array_bytes(&(normd_array){.dtype = model->compute.dtype, .shape = *shape});
+}
+
+normd_status normd_model_check_answer(
+    const normd_model *model, const normd_shape *y, normd_error *error)
+{
+    return normd_limit_check(model->limits.answer_bytes, normd_model_array_bytes(model, y),
+        "x: expected a batch whose output is", "; send fewer rows", error);
+}
+
+normd_status normd_model_check_work(const normd_model *model, size_t bytes, normd_error *error)
+{
+    return normd_limit_check(model->limits.work_bytes, bytes,
+        "x: expected a batch whose activations take", "; send fewer rows", error);
 }
 
 uint64_t normd_model_cost(const normd_model *model, const normd_shape *x)

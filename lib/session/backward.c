@@ -89,10 +89,28 @@ static normd_status finish(normd_session *session, bool apply, normd_error *erro
     return status;
 }
 
+/* TOO_LARGE when dx, or what leads to it, is over a limit. */
+static normd_status check_limits(
+    const normd_model *model, const normd_plan *plan, normd_error *error)
+{
+    normd_status status = normd_limit_check(model->limits.answer_bytes,
+        normd_model_array_bytes(model, &plan->x_shape), "step: expected one of a batch whose dx is",
+        "; send fewer rows", error);
+    if (status == NORMD_OK) {
+        status = normd_limit_check(model->limits.work_bytes,
+            normd_bytes_add(plan->scratch_bytes, plan->gradient_bytes),
+            "step: expected one of a batch whose gradients take", "; send fewer rows", error);
+    }
+    return status;
+}
+
 static normd_status backward_through(normd_session *session, normd_context *context,
     normd_tensor *dy, bool apply, normd_error *error)
 {
-    normd_status status = take_dy(session, normd_plan_output(context->plan), dy, error);
+    normd_status status = check_limits(session->model, context->plan, error);
+    if (status == NORMD_OK) {
+        status = take_dy(session, normd_plan_output(context->plan), dy, error);
+    }
     if (status != NORMD_OK) {
         return status;
     }

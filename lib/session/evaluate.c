@@ -15,7 +15,12 @@ static normd_status evaluate_output(
         .x = x->data,
     };
     normd_shape shape;
-    normd_status status = normd_model_output_shape(model, &x->shape, &shape, error);
+    size_t bytes;
+    normd_status status = normd_model_output_shape(model, &x->shape, &shape, &bytes, error);
+    if (status == NORMD_OK) {
+        bytes = normd_bytes_add(bytes, normd_loss_bytes(&model->compute, &shape));
+        status = normd_model_check_work(model, bytes, error);
+    }
     if (status == NORMD_OK && normd_array_elements(x) == 0) {
         char text[NORMD_SHAPE_TEXT_BYTES];
         status = normd_error_set(error, NORMD_BAD_SHAPE, "x: expected a batch with values, got %s",

@@ -70,8 +70,9 @@ normd_status normd_snapshot_export(
         status = normd_error_no_memory(error);
     } else {
         list_arrays(snapshot, arrays, names);
-        status = normd_safetensors_write(
-            snapshot->model->compute.buffers, arrays, count, metadata, file, error);
+        const normd_model *model = snapshot->model;
+        status = normd_safetensors_write(model->compute.buffers, arrays, count, metadata,
+            model->limits.answer_bytes, file, error);
     }
     json_decref(metadata);
     free(names);

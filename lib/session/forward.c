@@ -112,8 +112,8 @@ normd_status normd_session_forward(normd_session *session, normd_tensor *x,
 {
     *y = (normd_tensor){.buffer = NULL};
     normd_work work;
-    normd_status status =
-        normd_work_begin(&work, session, &x->array.shape, options->update_stats, error);
+    normd_status status = normd_work_begin(
+        &work, session, NORMD_WORK_FORWARD, &x->array.shape, options->update_stats, error);
     if (status == NORMD_OK) {
         status = forward_step(&work, x, options, error);
     }

@@ -26,7 +26,14 @@ normd_status normd_snapshot_infer(
     normd_model *model = snapshot->model;
     *y = (normd_tensor){.buffer = NULL};
     normd_shape shape;
-    normd_status status = normd_model_output_shape(model, &x->array.shape, &shape, error);
+    size_t bytes;
+    normd_status status = normd_model_output_shape(model, &x->array.shape, &shape, &bytes, error);
+    if (status == NORMD_OK) {
+        status = normd_model_check_answer(model, &shape, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_model_check_work(model, bytes, error);
+    }
     if (status == NORMD_OK && normd_array_elements(&x->array) == 0) {
         status = normd_tensor_take(model->compute.buffers, model->compute.dtype, &shape, y, error);
     } else if (status == NORMD_OK) {

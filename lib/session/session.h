@@ -10,6 +10,7 @@
 #include "lib/conventions/convention.h"
 #include "lib/kernels/kernels.h"
 #include "lib/memory/buffer.h"
+#include "lib/memory/limits.h"
 #include "lib/options/options.h"
 #include "lib/pool/pool.h"
 
@@ -23,7 +24,8 @@
  * (normd_session_snapshot) is allowed on any thread at any time and never waits for a step.
  *
  * Errors. A function that fails leaves the session as it was, bit for bit, and says in `error`
- * which field was wrong, what was expected and what came.
+ * which field was wrong, what was expected and what came. Every call that takes a batch or gives an
+ * array back may fail with TOO_LARGE, by the limits of the engine.
  */
 typedef struct normd_session normd_session;
 typedef struct normd_snapshot normd_snapshot;
@@ -35,11 +37,13 @@ typedef struct normd_engine {
     normd_buffer_cache *buffers;
     size_t context_bytes;          /* budget a session for kept forward steps */
     uint64_t context_milliseconds; /* and how long one is kept; 0: no limit */
+    normd_memory_limits limits;
 } normd_engine;
 
 /* Reads the whole configuration (`layers`, `input`, `loss`, `optimizer`, `convention`, `dtype`,
    `seed`; see PROTOCOL.md, session.create) and makes the session at version 0. Unknown or wrong
    options are BAD_ARGUMENT with a path to them ("layers[1].momentum: expected ..., got ...").
+   A session over the engine's session_bytes is TOO_LARGE.
    An array among the options stands as {"$array": k}, the k-th of `attachments` (see
    lib/options/options.h); it is read during the call only. */
 normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,

@@ -124,10 +124,13 @@ typedef struct normd_work {
     normd_pass pass;
 } normd_work;
 
+/* What the mutation is: a forward that gives its output back, or a whole training step. */
+typedef enum normd_work_kind { NORMD_WORK_FORWARD, NORMD_WORK_TRAIN } normd_work_kind;
+
 /* Plans for an x of this shape, takes the memory, and points the pass at it and at the current
-   snapshot. The statistics are copied for an update if `update_stats`. */
-normd_status normd_work_begin(normd_work *work, normd_session *session, const normd_shape *x,
-    bool update_stats, normd_error *error);
+   snapshot. The statistics are copied for an update if `update_stats`. BAD_SHAPE, TOO_LARGE. */
+normd_status normd_work_begin(normd_work *work, normd_session *session, normd_work_kind kind,
+    const normd_shape *x, bool update_stats, normd_error *error);
 /* Checks the type of x and gives its values in the session's type: x itself, or converted into
    work->x. */
 normd_status normd_work_input(normd_work *work, const normd_array *x, normd_error *error);

@@ -60,7 +60,7 @@ normd_status normd_session_train(normd_session *session, const normd_array *x,
         return status;
     }
     normd_work work;
-    status = normd_work_begin(&work, session, &x->shape, true, error);
+    status = normd_work_begin(&work, session, NORMD_WORK_TRAIN, &x->shape, true, error);
     if (status == NORMD_OK) {
         status = train_step(&work, x, target, result, error);
     }

@@ -32,6 +32,24 @@ static normd_status session_plan(
     return status;
 }
 
+/* Memory of the whole mutation; the gradients begin in the output's place. */
+static normd_status check_limits(
+    const normd_model *model, const normd_plan *plan, normd_work_kind kind, normd_error *error)
+{
+    const normd_shape *y = normd_plan_output(plan);
+    size_t bytes = normd_bytes_add(plan->arena_bytes, plan->scratch_bytes);
+    bytes = normd_bytes_add(bytes, normd_model_array_bytes(model, &plan->x_shape));
+    normd_status status = NORMD_OK;
+    if (kind == NORMD_WORK_TRAIN) {
+        bytes = normd_bytes_add(bytes, plan->gradient_bytes);
+        bytes = normd_bytes_add(bytes, normd_loss_bytes(&model->compute, y));
+    } else {
+        bytes = normd_bytes_add(bytes, normd_model_array_bytes(model, y));
+        status = normd_model_check_answer(model, y, error);
+    }
+    return status == NORMD_OK ? normd_model_check_work(model, bytes, error) : status;
+}
+
 static normd_status take_memory(normd_work *work, bool update_stats, normd_error *error)
 {
     normd_session *session = work->session;
@@ -54,11 +72,14 @@ static normd_status take_memory(normd_work *work, bool update_stats, normd_error
         buffers, model->compute.dtype, normd_plan_output(work->plan), &work->y, error);
 }
 
-normd_status normd_work_begin(normd_work *work, normd_session *session, const normd_shape *x,
-    bool update_stats, normd_error *error)
+normd_status normd_work_begin(normd_work *work, normd_session *session, normd_work_kind kind,
+    const normd_shape *x, bool update_stats, normd_error *error)
 {
     *work = (normd_work){.session = session};
     normd_status status = session_plan(session, x, &work->plan, error);
+    if (status == NORMD_OK) {
+        status = check_limits(session->model, work->plan, kind, error);
+    }
     if (status == NORMD_OK) {
         status = take_memory(work, update_stats, error);
     }

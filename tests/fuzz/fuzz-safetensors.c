@@ -46,7 +46,7 @@ static void round_trip(const normd_safetensors *tensors)
     }
     normd_buffer *file;
     normd_safetensors *again;
-    require(normd_safetensors_write(cache, arrays, count, NULL, &file, NULL) == NORMD_OK);
+    require(normd_safetensors_write(cache, arrays, count, NULL, 0, &file, NULL) == NORMD_OK);
     require(normd_safetensors_open(file->data, file->size, &again, NULL) == NORMD_OK);
     require(normd_safetensors_count(again) == count);
     for (size_t i = 0; i < count; i++) {

@@ -42,7 +42,7 @@ static void the_bytes_are_those_of_the_python_package(void **state)
     };
     json_t *metadata = json_pack("{s:s, s:s}", "format", "pt", "by", "\xc3\xa5");
     normd_buffer *file;
-    assert_int_equal(normd_safetensors_write(cache, arrays, 4, metadata, &file, NULL), NORMD_OK);
+    assert_int_equal(normd_safetensors_write(cache, arrays, 4, metadata, 0, &file, NULL), NORMD_OK);
     assert_int_equal(file->size, GOLDEN_BYTES);
     assert_memory_equal(file->data, golden, GOLDEN_BYTES);
     normd_buffer_release(file);
@@ -66,7 +66,7 @@ static void what_is_written_reads_the_same(void **state)
         normd_safetensors *tensors;
         size_t count = (size_t)i + 1;
         assert_int_equal(
-            normd_safetensors_write(cache, arrays, count, NULL, &file, NULL), NORMD_OK);
+            normd_safetensors_write(cache, arrays, count, NULL, 0, &file, NULL), NORMD_OK);
         assert_int_equal(normd_safetensors_open(file->data, file->size, &tensors, NULL), NORMD_OK);
         assert_int_equal(((const unsigned char *)file->data)[0] % 8, 0);
         assert_int_equal(normd_safetensors_count(tensors), count);
@@ -85,7 +85,7 @@ static void a_file_of_nothing_is_a_file(void **state)
 {
     (void)state;
     normd_buffer *file;
-    assert_int_equal(normd_safetensors_write(cache, NULL, 0, NULL, &file, NULL), NORMD_OK);
+    assert_int_equal(normd_safetensors_write(cache, NULL, 0, NULL, 0, &file, NULL), NORMD_OK);
     assert_int_equal(file->size, 16);
     assert_memory_equal(file->data, "\x08\0\0\0\0\0\0\0{}      ", 16);
     normd_buffer_release(file);
@@ -101,12 +101,12 @@ static void a_name_that_stands_twice_is_refused(void **state)
     normd_buffer *file;
     normd_error error;
     assert_int_equal(
-        normd_safetensors_write(cache, twice, 2, NULL, &file, &error), NORMD_BAD_ARGUMENT);
+        normd_safetensors_write(cache, twice, 2, NULL, 0, &file, &error), NORMD_BAD_ARGUMENT);
     assert_null(file);
     assert_string_equal(
         error.message, "data: expected another name for each tensor, got \"a\" twice");
     assert_int_equal(
-        normd_safetensors_write(cache, reserved, 1, NULL, &file, &error), NORMD_BAD_ARGUMENT);
+        normd_safetensors_write(cache, reserved, 1, NULL, 0, &file, &error), NORMD_BAD_ARGUMENT);
 }
 
 static void more_than_a_file_can_hold_is_refused(void **state)
@@ -117,7 +117,7 @@ static void more_than_a_file_can_hold_is_refused(void **state)
     normd_buffer *file;
     normd_error error;
     assert_int_equal(
-        normd_safetensors_write(cache, arrays, 2, NULL, &file, &error), NORMD_TOO_LARGE);
+        normd_safetensors_write(cache, arrays, 2, NULL, 0, &file, &error), NORMD_TOO_LARGE);
     assert_null(file);
 }
 

@@ -140,7 +140,7 @@ static normd_buffer *damaged(const fixture *f, const normd_buffer *file, const d
     }
     normd_buffer *made = NULL;
     assert_int_equal(
-        normd_safetensors_write(f->buffers, list, count, NULL, &made, &error), NORMD_OK);
+        normd_safetensors_write(f->buffers, list, count, NULL, 0, &made, &error), NORMD_OK);
     normd_safetensors_close(tensors);
     return made;
 }
