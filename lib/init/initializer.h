@@ -10,11 +10,13 @@
  * random_uniform, truncated_normal, variance_scaling, glorot_uniform, glorot_normal, he_uniform,
  * he_normal, lecun_uniform, lecun_normal) and torch_linear, which is what torch.nn.Linear does:
  * uniform in +-1/sqrt(fan_in). An option gives one as a name ("zeros"), a map with a name and
- * arguments ({"name": "constant", "value": 0.5}), a number for a constant, or an array.
+ * arguments ({"name": "constant", "value": 0.5}), a number for a constant, an array, or, for a
+ * vector, a list of numbers.
  */
 typedef struct normd_initializer_target {
     normd_dtype dtype; /* F32 or F64 */
     normd_shape shape; /* of the values */
+    bool transposed;   /* of rank 2, and an array that is given is their transpose */
     size_t fan_in;
     size_t fan_out;
     normd_random random;
@@ -24,7 +26,7 @@ typedef struct normd_initializer_target {
 /* Checks the option at `key` (missing: the name `otherwise`) and fills `target`. When `values` is
    NULL it only checks. `described`, when not NULL, receives a new reference to what describe shows:
    a map with the name and every argument, or {"name": "array"} for given values. Arrays must have
-   the target's number of elements and be finite. Mistakes stick to `options`. */
+   the target's shape and be finite. Mistakes stick to `options`. */
 void normd_initializer_read(normd_options *options, const char *key, const char *otherwise,
     const normd_initializer_target *target, json_t **described);
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/init/initializer.h"
 #include "lib/layers/batch_norm.h"
 #include "lib/layers/linear.h"
 #include "lib/layers/relu.h"
@@ -91,15 +90,22 @@ void normd_layer_declare(
             normd_shape_format(&own->shape, shape, sizeof shape));
     }
     if (own->init_default != NULL) {
-        normd_initializer_target target = {
-            .dtype = own->dtype,
-            .shape = own->shape,
-            .fan_in = own->fan_in,
-            .fan_out = own->fan_out,
-        };
+        normd_initializer_target target = normd_layer_target(own);
         normd_initializer_read(
             source->options, own->init_key, own->init_default, &target, &own->init);
     }
+}
+
+normd_initializer_target normd_layer_target(const normd_layer_tensor *tensor)
+{
+    bool keras = strcmp(tensor->init_key, tensor->init_name[NORMD_KERAS]) == 0;
+    return (normd_initializer_target){
+        .dtype = tensor->dtype,
+        .shape = tensor->shape,
+        .transposed = keras && tensor->keras_transposed,
+        .fan_in = tensor->fan_in,
+        .fan_out = tensor->fan_out,
+    };
 }
 
 bool normd_layer_put_initializers(

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "lib/conventions/convention.h"
+#include "lib/init/initializer.h"
 #include "lib/layers/compute.h"
 #include "lib/optimizers/optimizer.h"
 #include "lib/options/options.h"
@@ -35,6 +36,7 @@ typedef struct normd_layer_tensor {
        option); the name that is in use and what describe shows, both set by declare. */
     const char *init_name[NORMD_CONVENTION_COUNT];
     const char *init_default;
+    bool keras_transposed; /* under Keras' name an array is the transpose, as Keras stores it */
     size_t fan_in, fan_out;
     const char *init_key;
     json_t *init;
@@ -147,6 +149,9 @@ void normd_layer_infer_need(const normd_layer *layer, const normd_shape *x, norm
    description. TOO_LARGE when the array's extents multiply to what no memory holds. */
 void normd_layer_declare(
     normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor);
+
+/* What the tensor's initial values are read for: all but where they come from and go to. */
+normd_initializer_target normd_layer_target(const normd_layer_tensor *tensor);
 
 /* Puts the description of every tensor's initial values into `map`; false when out of memory. */
 bool normd_layer_put_initializers(

@@ -37,6 +37,7 @@ static void declare(normd_linear *linear, const normd_layer_source *source)
         .shape = {.rank = 2, .dim = {linear->out, linear->in}},
         .init_name = {[NORMD_PYTORCH] = "weight_init", [NORMD_KERAS] = "kernel_initializer"},
         .init_default = facts->linear_weight_init,
+        .keras_transposed = true,
         .fan_in = linear->in,
         .fan_out = linear->out,
     };

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "lib/init/initializer.h"
 #include "lib/model/configuration.h"
 #include "lib/model/layout.h"
 
@@ -77,14 +76,9 @@ static uint64_t stream_of(size_t layer, size_t tensor)
 static void fill_tensor(const normd_model *model, const normd_layer_tensor *tensor, uint64_t stream,
     normd_options *options, char *slab)
 {
-    normd_initializer_target target = {
-        .dtype = tensor->dtype,
-        .shape = tensor->shape,
-        .fan_in = tensor->fan_in,
-        .fan_out = tensor->fan_out,
-        .random = {.seed = model->seed, .stream = stream},
-        .values = slab + tensor->offset,
-    };
+    normd_initializer_target target = normd_layer_target(tensor);
+    target.random = (normd_random){.seed = model->seed, .stream = stream};
+    target.values = slab + tensor->offset;
     normd_initializer_read(options, tensor->init_key, tensor->init_default, &target, NULL);
     for (size_t i = 0; tensor->not_negative && i < tensor->elements; i++) {
         double value = normd_value_load(tensor->dtype, target.values, i);

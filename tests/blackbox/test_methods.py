@@ -82,6 +82,17 @@ def test_the_keras_convention_sets_defaults_and_names(rpc, name):
     assert {"running_mean", "running_var", "weight", "bias"} <= set(layer)
 
 
+def test_a_given_kernel_lies_as_its_name_says(rpc, name):
+    kernel = np.arange(6, dtype="f4").reshape(3, 2)
+    names = {"kernel_initializer": kernel, "weight_init": kernel.T.copy()}
+    for number, (option, values) in enumerate(names.items()):
+        layer = {"type": "linear", "in": 3, "units": 2, "use_bias": False, option: values}
+        session = f"{name}-{number}"
+        rpc.call("session.create", session=session, layers=[layer], convention="keras")
+        y = rpc.call("infer", session=session, x=np.eye(3, dtype="f4"))["y"]
+        np.testing.assert_array_equal(y, kernel)
+
+
 def test_list_names_sessions_until_they_are_deleted(rpc, name):
     rpc.call("session.create", session=name, **norm_only())
     assert name in rpc.call("session.list")["sessions"]

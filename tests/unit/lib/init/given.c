@@ -51,7 +51,7 @@ static void a_list_of_numbers_is_taken(void **state)
     assert_true(doubles[0] == 1 && doubles[1] == 0.1 && doubles[2] == -2 && doubles[3] == 0);
 }
 
-static void an_unaligned_array_of_another_type_and_rank_is_taken(void **state)
+static void an_unaligned_array_of_another_type_is_taken(void **state)
 {
     (void)state;
     const int16_t numbers[COUNT] = {-1, 2, 300, 32767};
@@ -59,7 +59,7 @@ static void an_unaligned_array_of_another_type_and_rank_is_taken(void **state)
     memcpy(bytes + 1, numbers, sizeof numbers);
     normd_array arrays[2] = {
         {.dtype = NORMD_F32, .shape = {.rank = 1, .dim = {0}}, .data = NULL},
-        {.dtype = NORMD_I16, .shape = {.rank = 2, .dim = {2, 2}}, .data = bytes + 1},
+        {.dtype = NORMD_I16, .shape = {.rank = 1, .dim = {COUNT}}, .data = bytes + 1},
     };
     normd_attachments attachments = {.array = arrays, .count = 2};
     float floats[COUNT];
@@ -91,13 +91,16 @@ static void wrong_arrays_are_refused(void **state)
         {.dtype = NORMD_BOOL, .shape = {.rank = 1, .dim = {COUNT}}, .data = flags},
         {.dtype = NORMD_F64, .shape = {.rank = 1, .dim = {3}}, .data = numbers},
         {.dtype = NORMD_F64, .shape = {.rank = 1, .dim = {COUNT}}, .data = large},
+        {.dtype = NORMD_F64, .shape = {.rank = 2, .dim = {2, 2}}, .data = large},
     };
-    normd_attachments attachments = {.array = arrays, .count = 4};
+    normd_attachments attachments = {.array = arrays, .count = 5};
     expect_mistake(
         "{\"$array\": 0}", &attachments, "init: expected finite values, got nan at index 2");
     expect_mistake("{\"$array\": 1}", &attachments, "init: expected an array of numbers, got bool");
-    expect_mistake(
-        "{\"$array\": 2}", &attachments, "init: expected 4 values, got an array of shape (3,)");
+    expect_mistake("{\"$array\": 2}", &attachments,
+        "init: expected an array of shape (4,), got one of shape (3,)");
+    expect_mistake("{\"$array\": 4}", &attachments,
+        "init: expected an array of shape (4,), got one of shape (2, 2)");
     expect_mistake(
         "{\"$array\": 3}", &attachments, "init: expected finite values, got -1e+300 at index 1");
     double doubles[COUNT];
@@ -125,7 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_of_numbers_is_taken),
-        cmocka_unit_test(an_unaligned_array_of_another_type_and_rank_is_taken),
+        cmocka_unit_test(an_unaligned_array_of_another_type_is_taken),
         cmocka_unit_test(wrong_lists_are_refused),
         cmocka_unit_test(wrong_arrays_are_refused),
         cmocka_unit_test(references_to_nothing_are_refused),

@@ -93,9 +93,85 @@ static void products_follow_the_definition(void **state)
     fixture_close(&f);
 }
 
+/* Creates linear 3 to 2 with W from an array under `name`. */
+static normd_status create_with(const fixture *f, const char *convention, const char *name,
+    normd_shape shape, normd_session **session, normd_error *error)
+{
+    float numbers[] = {0, 1, 2, 3, 4, 5};
+    const normd_array array = {.dtype = NORMD_F32, .shape = shape, .data = numbers};
+    const normd_attachments attachments = {.array = &array, .count = 1};
+    char text[200];
+    snprintf(text, sizeof text,
+        "{'convention': '%s', 'layers': [{'type': 'linear', 'in': 3, 'out': 2, 'bias': false, "
+        "'%s': {'$array': 0}}]}",
+        convention, name);
+    json_t *configuration = fixture_json(text);
+    normd_status status =
+        normd_session_create(&f->engine, configuration, &attachments, session, error);
+    json_decref(configuration);
+    return status;
+}
+
+static void an_array_lies_as_its_name_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *convention, *name;
+        normd_shape shape;
+        double weight[6]; /* (out, in) */
+    } cases[] = {
+        {"pytorch", "weight_init", {2, {2, 3}}, {0, 1, 2, 3, 4, 5}},
+        {"keras", "weight_init", {2, {2, 3}}, {0, 1, 2, 3, 4, 5}},
+        {"keras", "kernel_initializer", {2, {3, 2}}, {0, 2, 4, 1, 3, 5}},
+    };
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        normd_session *session = NULL;
+        normd_error error;
+        assert_int_equal(
+            create_with(&f, cases[i].convention, cases[i].name, cases[i].shape, &session, &error),
+            NORMD_OK);
+        normd_buffer *file = fixture_export(session);
+        normd_array weight = fixture_exported(file, "0.weight");
+        for (size_t n = 0; n < 6; n++) {
+            assert_true(fixture_at(&weight, n) == cases[i].weight[n]);
+        }
+        normd_buffer_release(file);
+        normd_session_destroy(session);
+    }
+    fixture_close(&f);
+}
+
+static void an_array_of_another_shape_is_refused(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = NULL;
+    normd_error error;
+    assert_int_equal(
+        create_with(&f, "keras", "kernel_initializer", (normd_shape){2, {2, 3}}, &session, &error),
+        NORMD_BAD_ARGUMENT);
+    assert_string_equal(error.message, "layers[0].kernel_initializer: expected an array of shape "
+                                       "(3, 2), got one of shape (2, 3)");
+    assert_int_equal(
+        create_with(&f, "pytorch", "weight_init", (normd_shape){1, {6}}, &session, &error),
+        NORMD_BAD_ARGUMENT);
+    assert_string_equal(error.message, "layers[0].weight_init: expected an array of shape (2, 3), "
+                                       "got one of shape (6,)");
+    fixture_refused(&f,
+        "{'layers': [{'type': 'linear', 'in': 3, 'out': 2, 'weight_init': [0, 1, 2, 3, 4, 5]}]}",
+        NORMD_BAD_ARGUMENT,
+        "layers[0].weight_init: expected an array of shape (2, 3), got a list; send an array");
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_array_lies_as_its_name_says),
+        cmocka_unit_test(an_array_of_another_shape_is_refused),
         cmocka_unit_test(products_follow_the_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
