@@ -4,6 +4,7 @@
 #include "daemon/handlers/describe.h"
 #include "daemon/handlers/table.h"
 #include "daemon/server.h"
+#include "lib/options/options.h"
 
 static normd_status take_tree_array(void *context, const normd_wire_array *wire,
     normd_tensor *tensor, const char *name, normd_error *error)
@@ -66,8 +67,10 @@ static normd_status read_if_exists(
         *if_exists = NORMD_IF_EXISTS_REPLACE;
         return NORMD_OK;
     }
+    char got[NORMD_OPTIONS_SHOW_BYTES];
     return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "if_exists: expected \"error\", \"ok\" or \"replace\", got another text");
+        "if_exists: expected \"error\", \"ok\" or \"replace\", got %s",
+        normd_options_show_string(value->as.string.text, value->as.string.length, got, sizeof got));
 }
 
 static normd_status parse(
