@@ -69,6 +69,16 @@ static void show_text(const char *data, size_t length, char *text, size_t size)
     snprintf(text + used, size - used, shown < length ? "...\"" : "\"");
 }
 
+/* Older MessagePack has one type for text and bytes: what reads as text was meant so. */
+static bool is_printable(const char *data, size_t length)
+{
+    size_t i = 0;
+    while (i < length && data[i] >= 0x20 && data[i] < 0x7f) {
+        i++;
+    }
+    return i == length;
+}
+
 const char *normd_object_show(const msgpack_object *object, char *text, size_t size)
 {
     switch (object->type) {
@@ -92,7 +102,11 @@ const char *normd_object_show(const msgpack_object *object, char *text, size_t s
         show_text(object->via.str.ptr, object->via.str.size, text, size);
         break;
     case MSGPACK_OBJECT_BIN:
-        snprintf(text, size, "%" PRIu32 " bytes", object->via.bin.size);
+        if (is_printable(object->via.bin.ptr, object->via.bin.size)) {
+            show_text(object->via.bin.ptr, object->via.bin.size, text, size);
+        } else {
+            snprintf(text, size, "%" PRIu32 " bytes", object->via.bin.size);
+        }
         break;
     case MSGPACK_OBJECT_ARRAY:
         snprintf(text, size, "a list of %" PRIu32, object->via.array.size);

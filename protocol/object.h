@@ -21,8 +21,8 @@ bool normd_object_get_bytes(
 /* Whether a str or bin inside the head has this text. */
 bool normd_object_is_text(const msgpack_object *object, const char *text);
 
-/* What an object is, for messages: `"a text"`, `-3`, `a map`, `20 bytes`. Plain ASCII. Returns
-   `text`. */
+/* What an object is, for messages: `"a text"`, also of a bin where that is printable ASCII, `-3`,
+   `a map`, `20 bytes`. Plain ASCII. Returns `text`. */
 const char *normd_object_show(const msgpack_object *object, char *text, size_t size);
 enum { NORMD_OBJECT_SHOW_BYTES = 96 };
 

@@ -242,7 +242,7 @@ CREATE = [
 
 @pytest.fixture
 def connection(daemon):
-    """Its keys are str, which messages can show as text."""
+    """Its keys are str; below are some that are bin."""
     with daemon.connect(keys="str") as rpc:
         yield rpc
 
@@ -263,6 +263,19 @@ def test_a_request_that_cannot_be_done_is_refused_and_harms_nothing(connection, 
     assert connection.call("ping") == "pong"
     assert connection.call("session.export", session=name, format="safetensors") == before
     assert connection.call("session.list")["sessions"] == sessions
+
+
+def test_a_wrong_key_is_shown_as_text_though_it_came_as_bin(daemon, name):
+    with daemon.connect(keys="bin") as rpc:
+        rpc.call("session.create", session=name, **classifier())
+        with pytest.raises(RpcError, match='^BAD_ARGUMENT .*"epochs"'):
+            rpc.call("train", session=name, x=X, target=TARGET, epochs=3)
+        with pytest.raises(RpcError, match='^BAD_ARGUMENT x: .* got the key "order"'):
+            rpc.call("infer", session=name, x={**array_map(X, "bin"), b"order": "F"})
+        with pytest.raises(RpcError, match="^BAD_ARGUMENT .* 2 bytes"):
+            rpc.send_raw(rpc.pack([0, rpc.next_id, "ping", [{b"\xff\x00": 1}]]))
+            rpc.answer(rpc.next_id)
+        assert rpc.call("ping") == "pong"
 
 
 def test_a_field_given_twice_is_refused(rpc):

@@ -36,8 +36,6 @@ static void values_are_shown_in_words(void **state)
     assert_shown(&object, "-9223372036854775808");
     object = (msgpack_object){.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = 0.5};
     assert_shown(&object, "the float 0.5");
-    object = (msgpack_object){.type = MSGPACK_OBJECT_BIN, .via.bin = {.size = 12}};
-    assert_shown(&object, "12 bytes");
     object = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {.size = 3}};
     assert_shown(&object, "a list of 3");
     object = (msgpack_object){.type = MSGPACK_OBJECT_MAP};
@@ -68,6 +66,30 @@ static void texts_are_shown_quoted_and_cut(void **state)
         bool whole = length == 2 + 4 * size;
         assert_true(whole || memcmp(text + length - 4, "...\"", 4) == 0);
         assert_int_equal(whole, 2 + 4 * size < sizeof text - 4);
+    }
+}
+
+static void bytes_are_shown_as_text_where_they_are_printable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *shown;
+        uint32_t size;
+    } cases[] = {
+        {"epochs", "\"epochs\"", 6},
+        {" ~\"", "\" ~\\x22\"", 3},
+        {"", "\"\"", 0},
+        {"epo\nchs", "7 bytes", 7},
+        {"epochs\x7f", "7 bytes", 7},
+        {"\xc3\xa4", "2 bytes", 2},
+        {"a\0b", "3 bytes", 3},
+        {"01234567890123456789012345678901234567890",
+            "\"0123456789012345678901234567890123456789...\"", 41},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        msgpack_object object = {
+            .type = MSGPACK_OBJECT_BIN, .via.bin = {.ptr = cases[i].bytes, .size = cases[i].size}};
+        assert_shown(&object, cases[i].shown);
     }
 }
 
@@ -110,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_shown_in_words),
         cmocka_unit_test(texts_are_shown_quoted_and_cut),
+        cmocka_unit_test(bytes_are_shown_as_text_where_they_are_printable),
         cmocka_unit_test(bytes_are_found_in_the_head_and_in_payloads),
         cmocka_unit_test(texts_are_compared_whole),
     };
