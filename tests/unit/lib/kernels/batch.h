@@ -70,6 +70,8 @@ static inline double random_normal(uint64_t *state)
     X(ALTERNATING)   /* +v, -v: the mean is exactly 0 or close to it */                            \
     X(SORTED)        /* from -1 to 1 */                                                            \
     X(WIDE)          /* exponents from -40 to 40 */                                                \
+    X(ONE_TINY)      /* ones, and one value so small that the sum is just not a double */          \
+    X(LAST_PLACE)    /* 1, or the next double after it */                                          \
     X(LARGE)         /* near the end of the range of float */
 
 typedef enum data_kind {
@@ -109,6 +111,10 @@ static inline double random_value(
         return 2 * ((double)position + 0.5) / (double)count - 1;
     case DATA_WIDE:
         return ldexp(normal, (int)random_below(state, 81) - 40);
+    case DATA_ONE_TINY:
+        return position == chosen ? ldexp(1 + fabs(random_unit(state)), -24) : 1.0;
+    case DATA_LAST_PLACE:
+        return 1 + 0x1p-52 * (double)(normal > 0.5);
     case DATA_LARGE:
         return 1e38 * normal / 3;
     case DATA_NORMAL:

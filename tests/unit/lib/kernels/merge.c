@@ -50,6 +50,20 @@ static void means_that_cancel_leave_what_is_left(void **unused)
     assert_true(total.mean == 1.0 / 7);
 }
 
+/* Four values 1, 1, 1, 1 + h and four values 1 + h, h the last place of 1: the means differ by less
+   than their own last place, and so do the digits of m2 = 15/8 h^2 that come of it. */
+static void means_closer_than_a_double_are_told_apart(void **unused)
+{
+    (void)unused;
+    const double h = 0x1p-52;
+    normd_moments total = {4, 1, h / 4, 0.75 * h * h, 4, h};
+    const normd_moments part = {4, 1 + h, 0, 0, 4 + 4 * h, 0};
+    normd_moments_merge(&total, &part);
+    assert_true(total.m2 == 1.875 * h * h);
+    assert_true(total.mean == 1 + h || total.mean == 1);
+    assert_true((total.mean - 1) + total.mean_low == 0.625 * h);
+}
+
 static void what_is_not_finite_stays_so(void **unused)
 {
     (void)unused;
@@ -100,6 +114,7 @@ int main(void)
         cmocka_unit_test(two_parts_give_the_moments_of_the_whole),
         cmocka_unit_test(an_empty_part_changes_nothing),
         cmocka_unit_test(means_that_cancel_leave_what_is_left),
+        cmocka_unit_test(means_closer_than_a_double_are_told_apart),
         cmocka_unit_test(what_is_not_finite_stays_so),
         cmocka_unit_test(merging_many_channels_gives_the_bits_of_one_by_one),
     };

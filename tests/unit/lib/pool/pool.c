@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/pool/pool.h"
@@ -183,6 +184,48 @@ static void destroying_a_pool_runs_what_waits_and_what_that_submits(void **state
     }
 }
 
+/* A job of the serving thread that submits a training job when the pool is being destroyed already
+   and every worker has nothing to do. The sleep only makes that likely. */
+typedef struct late_job {
+    normd_job job, late;
+    normd_pool *pool;
+    sem_t *begun;
+    bool late_ran;
+} late_job;
+
+static void run_late(normd_job *job)
+{
+    late_job *self = (late_job *)(void *)((char *)job - offsetof(late_job, late));
+    self->late_ran = true;
+}
+
+static void submit_late(normd_job *job)
+{
+    late_job *self = (late_job *)job;
+    char name[16];
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    if (strcmp(name, "normd-serve") != 0) {
+        normd_pool_submit(self->pool, job, NORMD_LANE_SERVE); /* a worker got it: try again */
+        return;
+    }
+    sem_post(self->begun);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    normd_pool_submit(self->pool, &self->late, NORMD_LANE_TRAIN);
+}
+
+static void a_serving_job_may_submit_training_while_the_pool_is_destroyed(void **state)
+{
+    (void)state;
+    sem_t begun;
+    sem_init(&begun, 0, 0);
+    late_job job = {{.run = submit_late}, {.run = run_late}, normd_pool_create(2), &begun, false};
+    normd_pool_submit(job.pool, &job.job, NORMD_LANE_SERVE);
+    sem_wait(&begun);
+    normd_pool_destroy(job.pool);
+    assert_true(job.late_ran);
+    sem_destroy(&begun);
+}
+
 typedef struct mask_job {
     normd_job job;
     sigset_t blocked;
@@ -290,6 +333,7 @@ int main(void)
         cmocka_unit_test(serving_jobs_end_while_every_worker_trains),
         cmocka_unit_test(a_worker_takes_serving_jobs_before_training_jobs),
         cmocka_unit_test(destroying_a_pool_runs_what_waits_and_what_that_submits),
+        cmocka_unit_test(a_serving_job_may_submit_training_while_the_pool_is_destroyed),
         cmocka_unit_test(workers_block_signals_and_the_caller_keeps_its_mask),
         cmocka_unit_test(every_job_of_many_submitters_runs_once),
         cmocka_unit_test(sleeping_threads_wake_for_each_lane),
