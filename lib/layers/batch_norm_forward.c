@@ -113,9 +113,15 @@ static normd_status check_moments(const forward_loop *loop, normd_error *error)
     normd_dtype dtype = loop->norm->base.dtype;
     for (size_t c = 0; c < loop->tiling.geometry.channels; c++) {
         const normd_moments *m = &loop->moments[c];
-        if (!isfinite(m->mean) || !isfinite(m->m2) ||
-            !isfinite(normd_value_load(dtype, loop->kept.scale, c))) {
+        if (!isfinite(m->mean) || !isfinite(m->m2)) {
             return refuse_channel(loop, c, error);
+        }
+        if (!isfinite(normd_value_load(dtype, loop->kept.scale, c))) {
+            return normd_error_set(error, NORMD_NOT_FINITE,
+                "%s: expected values whose gamma / sqrt(variance + eps) is finite in %s, got "
+                "variance %g with eps %g in feature %zu",
+                loop->pass->input_name, normd_dtype_title(dtype), m->m2 / m->count, loop->norm->eps,
+                c);
         }
     }
     return NORMD_OK;

@@ -236,6 +236,37 @@ static void inference_uses_the_running_statistics(void **state)
     fixture_close(&f);
 }
 
+static void a_variance_that_nothing_can_be_divided_by_is_named(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session =
+        fixture_session(&f, "{'layers': [{'type': 'batch_norm', 'features': 2, 'eps': 0}]}");
+    /* A constant feature; then one whose deviation, 2^-149, has no reciprocal in float32. */
+    float values[2][4] = {{1, 5, 3, 5}, {1, 0, 3, 0x1p-148f}};
+    const char *got[2] = {"variance 0", "variance 1.96364e-90"};
+    for (size_t i = 0; i < 2; i++) {
+        const normd_array array = {.dtype = NORMD_F32, .shape = {2, {2, 2}}, .data = values[i]};
+        normd_tensor x = fixture_copy(&f, &array);
+        normd_tensor y;
+        normd_forward_options options = {.update_stats = true};
+        normd_forward_result result;
+        normd_error error;
+        assert_int_equal(
+            normd_session_forward(session, &x, &options, &y, &result, &error), NORMD_NOT_FINITE);
+        char expected[160];
+        snprintf(expected, sizeof expected,
+            "x: expected values whose gamma / sqrt(variance + eps) is finite in float32, got %s "
+            "with eps 0 in feature 1",
+            got[i]);
+        assert_string_equal(error.message, expected);
+        assert_int_equal(result.version, 0);
+    }
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
 static void without_tracking_inference_uses_the_batch(void **state)
 {
     (void)state;
@@ -268,6 +299,7 @@ int main(void)
         cmocka_unit_test(forward_and_backward_follow_the_formulas),
         cmocka_unit_test(running_statistics_follow_the_convention),
         cmocka_unit_test(inference_uses_the_running_statistics),
+        cmocka_unit_test(a_variance_that_nothing_can_be_divided_by_is_named),
         cmocka_unit_test(without_tracking_inference_uses_the_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

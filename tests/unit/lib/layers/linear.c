@@ -164,6 +164,10 @@ static void an_array_of_another_shape_is_refused(void **state)
         "{'layers': [{'type': 'linear', 'in': 3, 'out': 2, 'weight_init': [0, 1, 2, 3, 4, 5]}]}",
         NORMD_BAD_ARGUMENT,
         "layers[0].weight_init: expected an array of shape (2, 3), got a list; send an array");
+    fixture_refused(&f, "{'layers': [{'type': 'linear', 'in': 2147483647, 'out': 2147483647}]}",
+        NORMD_TOO_LARGE,
+        "layers[0]: expected an array that fits in memory, got one of shape (2147483647, "
+        "2147483647)");
     fixture_close(&f);
 }
 
