@@ -77,7 +77,7 @@ typedef struct normd_layer_pass {
     const char *statistics;
     const char *derived;  /* of the layer, for eval; see `derive` */
     char *new_statistics; /* or NULL: they stay as they are. Holds a copy of `statistics`. */
-    const uint8_t *mask;  /* a byte a position, or NULL */
+    const uint8_t *mask;  /* a byte a position, not 0 where it counts; or NULL */
     const normd_shape *mask_shape;
     size_t positions; /* valid ones of the mask, at least 1 */
     const void *x;    /* backward: NULL when the layer did not ask to keep it */

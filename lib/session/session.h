@@ -70,7 +70,8 @@ normd_status normd_session_train(normd_session *session, const normd_array *x,
     const normd_array *target, normd_train_result *result, normd_error *error);
 
 typedef struct normd_forward_options {
-    const normd_array *mask; /* or NULL; bool, the shape of x without the feature axis */
+    /* Or NULL; bool (any byte but 0 is true), the shape of x without the feature axis. */
+    const normd_array *mask;
     bool update_stats;
     uint64_t now_milliseconds; /* any monotonic clock, for the age of contexts */
 } normd_forward_options;

@@ -126,6 +126,54 @@ static void a_mask_counts_like_a_smaller_batch(void **state)
     fixture_close(&f);
 }
 
+/* A masked step there and back: y and dx, then the state. */
+static normd_buffer *masked_step(
+    const fixture *f, const normd_array *x, uint8_t valid[12], normd_tensor *y, normd_tensor *dx)
+{
+    normd_session *session = fixture_session(f, one_norm);
+    normd_array mask = {.dtype = NORMD_BOOL, .shape = {1, {x->shape.dim[0]}}, .data = valid};
+    if (x->shape.rank == 3) {
+        mask.shape = (normd_shape){2, {x->shape.dim[0], x->shape.dim[2]}};
+    }
+    normd_forward_result result;
+    *y = fixture_forward(f, session, x, &mask, true, &result);
+    *dx = fixture_backward(f, session, result.step, true, x);
+    normd_buffer *file = fixture_export(session);
+    normd_session_destroy(session);
+    return file;
+}
+
+static void any_byte_but_zero_is_true_in_a_mask(void **state)
+{
+    (void)state;
+    static const char *const kernels[] = {NULL, "reference"};
+    static const normd_shape shapes[] = {{2, {12, 3}}, {3, {6, 3, 2}}};
+    uint8_t ones[12] = {1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 1, 0};
+    uint8_t bytes[12] = {1, 2, 255, 0, 0, 128, 254, 0, 16, 3, 127, 0};
+    for (size_t i = 0; i < 4; i++) {
+        fixture f;
+        fixture_open(&f, 0, kernels[i % 2]);
+        normd_tensor x = fixture_normal(&f, NORMD_F32, shapes[i / 2], 1);
+        normd_tensor y[2];
+        normd_tensor dx[2];
+        normd_buffer *state_of[2];
+        state_of[0] = masked_step(&f, &x.array, ones, &y[0], &dx[0]);
+        state_of[1] = masked_step(&f, &x.array, bytes, &y[1], &dx[1]);
+        size_t size = normd_array_bytes(&x.array);
+        assert_memory_equal(y[0].array.data, y[1].array.data, size);
+        assert_memory_equal(dx[0].array.data, dx[1].array.data, size);
+        assert_int_equal(state_of[0]->size, state_of[1]->size);
+        assert_memory_equal(state_of[0]->data, state_of[1]->data, state_of[0]->size);
+        for (size_t n = 0; n < 2; n++) {
+            normd_tensor_release(&y[n]);
+            normd_tensor_release(&dx[n]);
+            normd_buffer_release(state_of[n]);
+        }
+        normd_tensor_release(&x);
+        fixture_close(&f);
+    }
+}
+
 static void a_mask_needs_a_batch_norm(void **state)
 {
     (void)state;
@@ -149,6 +197,7 @@ int main(void)
         cmocka_unit_test(without_update_the_statistics_stay),
         cmocka_unit_test(a_refused_forward_leaves_the_session_bit_for_bit),
         cmocka_unit_test(a_mask_counts_like_a_smaller_batch),
+        cmocka_unit_test(any_byte_but_zero_is_true_in_a_mask),
         cmocka_unit_test(a_mask_needs_a_batch_norm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
