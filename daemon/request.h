@@ -61,7 +61,7 @@ typedef struct normd_request {
 
     normd_session_entry *entry; /* a reference, or NULL */
     normd_snapshot *snapshot;   /* what a serving method reads, or NULL */
-    normd_session *made;        /* on its way to or from the entry */
+    normd_session *made;        /* on its way to the entry */
     normd_arguments arguments;
 
     normd_status status;   /* of the run; not OK: the answer is an error */

@@ -80,6 +80,29 @@ void normd_session_map_release(normd_session_map *map, normd_session_entry *entr
     }
 }
 
+typedef struct retirement {
+    normd_job job;
+    normd_session *session;
+} retirement;
+
+static void retire(normd_job *job)
+{
+    retirement *old = (retirement *)((char *)job - offsetof(retirement, job));
+    normd_session_destroy(old->session);
+    free(old);
+}
+
+void normd_session_map_retire(normd_session_map *map, normd_session *session)
+{
+    retirement *old = malloc(sizeof *old);
+    if (old == NULL) {
+        normd_session_destroy(session);
+        return;
+    }
+    *old = (retirement){.job = {.run = retire}, .session = session};
+    normd_pool_submit(map->pool, &old->job, NORMD_LANE_TRAIN);
+}
+
 void normd_session_map_clear(normd_session_map *map)
 {
     normd_session_entry *entry;

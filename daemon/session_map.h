@@ -56,6 +56,10 @@ void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry
 /* Gives a reference back. */
 void normd_session_map_release(normd_session_map *map, normd_session_entry *entry);
 
+/* Destroys a session that nobody can reach any more, as a job of the pool: giving back gigabytes
+   takes longer than the loop may wait. */
+void normd_session_map_retire(normd_session_map *map, normd_session *session);
+
 /* Entries that have a session. */
 size_t normd_session_map_count(const normd_session_map *map);
 

@@ -145,7 +145,10 @@ void normd_put_made_session(normd_request *request)
     if (request->made != NULL) {
         normd_session *there = request->entry->session;
         request->entry->session = request->made;
-        request->made = there;
+        request->made = NULL;
+        if (there != NULL) {
+            normd_session_map_retire(&request->server->sessions, there);
+        }
     }
 }
 

@@ -35,8 +35,8 @@ normd_status normd_check_format(const normd_value *value, normd_error *error);
 normd_status normd_parse_nothing(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error);
 
-/* The finish step of methods that make a session: puts the made one into the entry; the request
-   takes the one that was there. */
+/* The finish step of methods that make a session: puts the made one into the entry; the one that
+   was there is destroyed. */
 void normd_put_made_session(normd_request *request);
 
 /* A monotonic clock. Any thread. */

@@ -139,6 +139,10 @@ static normd_status run(normd_request *request, normd_error *error)
         normd_session_snapshot(request->made != NULL ? request->made : entry->session);
     status = normd_answer_description(request, snapshot, &created, error);
     normd_snapshot_release(snapshot);
+    if (status != NORMD_OK) {
+        normd_session_destroy(request->made);
+        request->made = NULL;
+    }
     return status;
 }
 

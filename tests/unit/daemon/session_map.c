@@ -113,6 +113,31 @@ static void many_names_are_told_apart(void **state)
     }
 }
 
+static void a_retired_session_gives_everything_back_in_the_pool(void **state)
+{
+    (void)state;
+    engine.context_bytes = 4096;
+    normd_session *session = make_session();
+    normd_shape shape = {2, {4, 3}};
+    normd_tensor x;
+    normd_tensor y;
+    normd_forward_options options = {.mask = NULL};
+    normd_forward_result result;
+    normd_error error;
+    assert_int_equal(normd_tensor_take(engine.buffers, NORMD_F32, &shape, &x, &error), NORMD_OK);
+    for (size_t i = 0; i < 12; i++) {
+        ((float *)x.array.data)[i] = (float)i;
+    }
+    assert_int_equal(normd_session_forward(session, &x, &options, &y, &result, &error), NORMD_OK);
+    normd_tensor_release(&y);
+    assert_int_not_equal(normd_buffer_cache_bytes_out(engine.buffers), 0);
+    map.pool = normd_pool_create(1);
+    assert_non_null(map.pool);
+    normd_session_map_retire(&map, session);
+    normd_pool_destroy(map.pool);
+    assert_int_equal(normd_buffer_cache_bytes_out(engine.buffers), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -123,6 +148,7 @@ int main(void)
         TEST(names_are_compared_whole),
         TEST(an_unlisted_name_is_free_for_another_session),
         TEST(many_names_are_told_apart),
+        TEST(a_retired_session_gives_everything_back_in_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
