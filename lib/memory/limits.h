@@ -15,7 +15,8 @@ typedef struct normd_memory_limits {
     size_t work_bytes;    /* what one call takes at most at one time: its input in the session's
                              type, activations, gradients, temporary arrays, its output */
     size_t session_bytes; /* what a session takes: parameters, statistics and optimizer slots
-                             twice (a step writes new ones beside the old), and gradients */
+                             twice (a step writes new ones beside the old), and
+                             gradients twice (of a step, and the accumulated) */
 } normd_memory_limits;
 
 /* The sum; SIZE_MAX when that overflows. */

@@ -59,7 +59,7 @@ static void swap_accumulated(normd_session *session)
 static normd_status finish(normd_session *session, bool apply, normd_error *error)
 {
     if (!apply && session->accumulated == NULL) {
-        session->accumulated = normd_session_allocate_gradients(session->model);
+        session->accumulated = normd_session_allocate_gradients(session);
         if (session->accumulated == NULL) {
             return normd_error_no_memory(error);
         }

@@ -4,12 +4,13 @@
 
 #include "lib/session/session_state.h"
 
-char *normd_session_allocate_gradients(const normd_model *model)
+char *normd_session_allocate_gradients(normd_session *session)
 {
-    size_t bytes = model->parameter_bytes + NORMD_ALIGNMENT;
+    size_t bytes = session->model->parameter_bytes + NORMD_ALIGNMENT;
     char *gradients = aligned_alloc(NORMD_ALIGNMENT, bytes);
     if (gradients != NULL) {
         memset(gradients, 0, bytes);
+        atomic_fetch_add_explicit(&session->gradient_bytes, bytes, memory_order_relaxed);
     }
     return gradients;
 }
@@ -38,7 +39,7 @@ static bool make_shelves(normd_session *session)
     session->statistic_shelf = normd_slab_shelf_create(model->statistic_bytes);
     session->slot_shelf = normd_slab_shelf_create(model->slots * model->parameter_bytes);
     session->snapshot_shelf = normd_slab_shelf_create(snapshot);
-    session->gradients = normd_session_allocate_gradients(model);
+    session->gradients = normd_session_allocate_gradients(session);
     return session->parameter_shelf != NULL && session->statistic_shelf != NULL &&
            session->slot_shelf != NULL && session->snapshot_shelf != NULL &&
            session->gradients != NULL;
@@ -80,6 +81,7 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     }
     pthread_mutex_init(&made->lock, NULL);
     atomic_init(&made->context_bytes, 0);
+    atomic_init(&made->gradient_bytes, 0);
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
     normd_compute compute = {.pool = engine->pool, .buffers = engine->buffers};
@@ -140,6 +142,7 @@ size_t normd_session_bytes(normd_session *session)
     return normd_slab_shelf_bytes(session->parameter_shelf) +
            normd_slab_shelf_bytes(session->statistic_shelf) +
            normd_slab_shelf_bytes(session->slot_shelf) +
-           normd_slab_shelf_bytes(session->snapshot_shelf) + session->model->parameter_bytes +
+           normd_slab_shelf_bytes(session->snapshot_shelf) +
+           atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed) +
            atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
 }

@@ -161,7 +161,8 @@ normd_status normd_session_import(
 normd_status normd_session_create_from(const normd_engine *engine, const void *file, size_t size,
     normd_session **session, normd_error *error);
 
-/* Bytes that the session holds: parameters, slots and contexts, for server.info. Any thread. */
+/* Bytes that the session holds: parameters, statistics, slots, gradients and contexts, for
+   server.info. Any thread. */
 size_t normd_session_bytes(normd_session *session);
 
 #endif

@@ -63,6 +63,7 @@ struct normd_session {
     char *gradients;
     char *accumulated; /* NULL until it is needed */
     bool has_accumulated;
+    atomic_size_t gradient_bytes; /* of both, for any thread */
 
     uint64_t last_step; /* the number of the last forward */
     normd_context *oldest;
@@ -73,9 +74,9 @@ struct normd_session {
 
 /* ---- session.c ---- */
 
-/* Zeros, laid out as the parameters, on a cache line; free() releases it. NULL when out of
-   memory. */
-char *normd_session_allocate_gradients(const normd_model *model);
+/* Zeros, laid out as the parameters, on a cache line, counted in gradient_bytes; free() releases
+   them, with the session. NULL when out of memory. */
+char *normd_session_allocate_gradients(normd_session *session);
 
 /* ---- snapshot.c ---- */
 

@@ -180,29 +180,29 @@ static void a_session_over_its_limit_is_refused(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, 0, NULL);
-    /* W has 640 bytes; it and two slots stand twice, its gradient once. */
+    /* W has 640 bytes; it, two slots and its gradient stand twice. */
     const char *linear = "{'layers': [{'type': 'linear', 'in': 10, 'out': 16, 'bias': false}], "
                          "'optimizer': 'adam'}";
-    f.engine.limits.session_bytes = 4480;
+    f.engine.limits.session_bytes = 5120;
     normd_session_destroy(fixture_session(&f, linear));
-    f.engine.limits.session_bytes = 4479;
+    f.engine.limits.session_bytes = 5119;
     fixture_refused(&f, linear, NORMD_TOO_LARGE,
-        "layers: expected parameters, statistics and optimizer slots that take at most 4479 bytes, "
-        "got 4480");
-    /* Cache lines: two parameters, three statistics, one derived, all twice; two gradients, and the
+        "layers: expected parameters, statistics and optimizer slots that take at most 5119 bytes, "
+        "got 5120");
+    /* Cache lines: two parameters, three statistics, one derived, two gradients, all twice; and the
        zeros for what is left out. */
     const char *norm = "{'layers': [{'type': 'batch_norm', 'features': 16}]}";
-    f.engine.limits.session_bytes = 15 * 64;
+    f.engine.limits.session_bytes = 17 * 64;
     normd_session_destroy(fixture_session(&f, norm));
     f.engine.limits.session_bytes--;
     fixture_refused(&f, norm, NORMD_TOO_LARGE,
-        "layers: expected parameters, statistics and optimizer slots that take at most 959 bytes, "
-        "got 960");
+        "layers: expected parameters, statistics and optimizer slots that take at most 1087 bytes, "
+        "got 1088");
     /* Seven gigabytes, of which nothing may be taken. */
     fixture_refused(&f,
         "{'layers': [{'type': 'batch_norm', 'features': 268435456, 'affine': false}]}",
         NORMD_TOO_LARGE,
-        "layers: expected parameters, statistics and optimizer slots that take at most 959 bytes, "
+        "layers: expected parameters, statistics and optimizer slots that take at most 1087 bytes, "
         "got 7516192896");
     fixture_close(&f);
 }

@@ -232,6 +232,30 @@ static void accumulated_gradients_add_up(void **state)
     fixture_close(&f);
 }
 
+static void accumulated_gradients_are_counted_among_the_bytes(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    /* W has 80000 bytes; a forward step of one row, and a snapshot, less than 4000 each. */
+    normd_session *session = fixture_session(
+        &f, "{'layers': [{'type': 'linear', 'in': 100, 'out': 100, 'bias': false}], " SGD_1 "}");
+    normd_tensor x = fixture_normal(&f, NORMD_F64, (normd_shape){2, {1, 100}}, 1);
+    size_t before = normd_session_bytes(session);
+    for (int i = 0; i < 2; i++) {
+        normd_forward_result result;
+        normd_tensor y = fixture_forward(&f, session, &x.array, NULL, false, &result);
+        normd_tensor dx = fixture_backward(&f, session, result.step, false, &y.array);
+        normd_tensor_release(&y);
+        normd_tensor_release(&dx);
+        size_t more = normd_session_bytes(session) - before;
+        assert_in_range(more, 80000, 84000);
+    }
+    normd_tensor_release(&x);
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
 static void backward_uses_the_parameters_of_its_forward(void **state)
 {
     (void)state;
@@ -273,6 +297,7 @@ int main(void)
         cmocka_unit_test(gradients_of_whole_models_match_differences),
         cmocka_unit_test(train_gives_the_bits_of_forward_and_backward),
         cmocka_unit_test(accumulated_gradients_add_up),
+        cmocka_unit_test(accumulated_gradients_are_counted_among_the_bytes),
         cmocka_unit_test(backward_uses_the_parameters_of_its_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
