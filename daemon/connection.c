@@ -293,6 +293,7 @@ void normd_connection_open(normd_server *server, normd_transport *transport)
         transport->operations->close(transport);
         return;
     }
+    normd_assembler_share(assembler, &server->read_buffers);
     connection->server = server;
     connection->transport = transport;
     connection->assembler = assembler;

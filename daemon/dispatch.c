@@ -124,7 +124,7 @@ bool normd_dispatch(normd_connection *connection, normd_message *message)
 {
     normd_server *server = connection->server;
     normd_call call;
-    normd_error error = {.status = NORMD_OK};
+    normd_error error; /* set by what fails; clearing it would be felt here */
     normd_status status = normd_call_decode(message, &server->zone, &call, &error);
     if (!call.has_id && !call.notification) {
         return false;

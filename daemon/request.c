@@ -65,12 +65,12 @@ normd_request *normd_request_take(normd_server *server)
     return request;
 }
 
-static void arguments_clear(normd_arguments *arguments)
+static void arguments_release(normd_arguments *arguments)
 {
-    normd_tensor_release(&arguments->x);
-    normd_tensor_release(&arguments->target);
-    normd_tensor_release(&arguments->dy);
-    normd_tensor_release(&arguments->mask);
+    normd_buffer_release(arguments->x.buffer);
+    normd_buffer_release(arguments->target.buffer);
+    normd_buffer_release(arguments->dy.buffer);
+    normd_buffer_release(arguments->mask.buffer);
     normd_buffer_release(arguments->file);
     json_decref(arguments->configuration);
     normd_tree_arrays_clear(&arguments->arrays);
@@ -80,7 +80,7 @@ static void arguments_clear(normd_arguments *arguments)
 void normd_request_free(normd_request *request)
 {
     normd_server *server = request->server;
-    arguments_clear(&request->arguments);
+    arguments_release(&request->arguments);
     normd_buffer_release(request->payload);
     if (request->snapshot != NULL) {
         normd_snapshot_release(request->snapshot);
@@ -135,7 +135,7 @@ normd_status normd_request_charge(normd_request *request, size_t size, normd_err
 
 void normd_request_run(normd_request *request)
 {
-    normd_error error = {.status = NORMD_OK};
+    normd_error error; /* set by what fails */
     normd_status status = request->handler->run(request, &error);
     if (status == NORMD_OK && request->head_cut) {
         normd_error_no_memory(&error);

@@ -143,6 +143,7 @@ static void free_all(normd_server *server)
     normd_session_map_clear(&server->sessions);
     normd_request_pool_clear(&server->requests);
     normd_chunk_pool_clear(&server->chunks);
+    normd_read_pool_clear(&server->read_buffers);
     msgpack_zone_destroy(&server->zone);
     normd_buffer_cache_destroy(server->engine.buffers);
     uv_loop_close(&server->loop);

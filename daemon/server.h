@@ -41,6 +41,7 @@ typedef struct normd_server {
     normd_completion completion;
     normd_request_pool requests;
     normd_chunk_pool chunks;
+    normd_read_pool read_buffers;
     msgpack_zone zone; /* of the call that is being decoded */
 
     normd_listener listener[NORMD_SERVER_LISTENERS];

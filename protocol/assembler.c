@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-    READ_BYTES = 64 * 1024,
     HEAD_FIRST_BYTES = 4 * 1024,
     HEAD_KEEP_BYTES = 64 * 1024, /* a head that grew larger is given back after its message */
     REFERENCE_BYTES = 6,         /* of a payload, in the head: fixext 4 */
@@ -27,24 +26,40 @@ struct normd_assembler {
     uint8_t *head;
     size_t head_size;
     size_t head_capacity;
-    /* Bytes read and not yet scanned: buffer[begin, end). */
+    /* Bytes read and not yet scanned: buffer->bytes[begin, end). Without any it is given back. */
     size_t begin;
     size_t end;
-    uint8_t buffer[READ_BYTES];
+    normd_read_buffer *buffer; /* or NULL */
+    normd_read_pool *pool;
+    normd_read_pool own_pool;
 };
 
 normd_assembler *normd_assembler_create(
     const normd_limits *limits, const normd_payload_memory *memory)
 {
-    normd_assembler *assembler = malloc(sizeof *assembler);
+    normd_assembler *assembler = calloc(1, sizeof *assembler);
     if (assembler == NULL) {
         return NULL;
     }
-    memset(assembler, 0, offsetof(normd_assembler, buffer));
+    assembler->pool = &assembler->own_pool;
     assembler->limits = limits;
     assembler->memory = memory;
     normd_frame_start(&assembler->frame, limits);
     return assembler;
+}
+
+void normd_assembler_share(normd_assembler *assembler, normd_read_pool *pool)
+{
+    assert(assembler->buffer == NULL);
+    assembler->pool = pool;
+}
+
+static void buffer_give_back(normd_assembler *assembler)
+{
+    normd_read_pool_give(assembler->pool, assembler->buffer);
+    assembler->buffer = NULL;
+    assembler->begin = 0;
+    assembler->end = 0;
 }
 
 static void payloads_release(normd_assembler *assembler)
@@ -64,6 +79,8 @@ void normd_assembler_destroy(normd_assembler *assembler)
         return;
     }
     payloads_release(assembler);
+    buffer_give_back(assembler);
+    normd_read_pool_clear(&assembler->own_pool);
     free(assembler->head);
     free(assembler);
 }
@@ -76,10 +93,14 @@ void normd_assembler_room(normd_assembler *assembler, void **data, size_t *size)
     if (assembler->room_is_payload) {
         *data = assembler->target + assembler->filled;
         *size = (size_t)left;
-    } else {
-        *data = assembler->buffer + assembler->end;
-        *size = sizeof assembler->buffer - assembler->end;
+        return;
     }
+    if (assembler->buffer == NULL) {
+        assembler->buffer = normd_read_pool_take(assembler->pool);
+    }
+    bool have = assembler->buffer != NULL;
+    *data = have ? assembler->buffer->bytes + assembler->end : NULL;
+    *size = have ? sizeof assembler->buffer->bytes - assembler->end : 0;
 }
 
 void normd_assembler_read(normd_assembler *assembler, size_t size)
@@ -89,7 +110,7 @@ void normd_assembler_read(normd_assembler *assembler, size_t size)
         assembler->filled += size;
         assembler->room_is_payload = false;
     } else {
-        assert(size <= sizeof assembler->buffer - assembler->end);
+        assert(size <= sizeof assembler->buffer->bytes - assembler->end);
         assembler->end += size;
     }
 }
@@ -182,7 +203,8 @@ static bool payload_fill(normd_assembler *assembler)
     size_t have = assembler->end - assembler->begin;
     size_t size = left < have ? (size_t)left : have;
     if (assembler->target != NULL && size > 0) {
-        memcpy(assembler->target + assembler->filled, assembler->buffer + assembler->begin, size);
+        memcpy(assembler->target + assembler->filled, assembler->buffer->bytes + assembler->begin,
+            size);
     }
     assembler->begin += size;
     assembler->filled += size;
@@ -226,7 +248,7 @@ static normd_assembler_result message_hand_out(
 static normd_frame_event buffer_scan(
     normd_assembler *assembler, const uint8_t **in_place, bool *failed)
 {
-    const uint8_t *bytes = assembler->buffer + assembler->begin;
+    const uint8_t *bytes = assembler->buffer->bytes + assembler->begin;
     size_t taken;
     normd_frame_event event =
         normd_frame_scan(&assembler->frame, bytes, assembler->end - assembler->begin, &taken);
@@ -255,8 +277,7 @@ normd_assembler_result normd_assembler_next(normd_assembler *assembler, normd_me
             assembler->in_payload = false;
             event = normd_frame_payload_done(&assembler->frame);
         } else if (assembler->begin == assembler->end) {
-            assembler->begin = 0;
-            assembler->end = 0;
+            buffer_give_back(assembler);
             return NORMD_ASSEMBLER_MORE;
         } else {
             event = buffer_scan(assembler, &in_place, &failed);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "protocol/frame.h"
+#include "protocol/read_pool.h"
 
 /*
  * The assembler makes messages from a byte stream: the head (the message with each payload replaced
@@ -66,9 +67,13 @@ normd_assembler *normd_assembler_create(
     const normd_limits *limits, const normd_payload_memory *memory);
 void normd_assembler_destroy(normd_assembler *assembler);
 
+/* Takes read buffers from a pool that others use, too; it must outlive the assembler. Called before
+   anything is read. */
+void normd_assembler_share(normd_assembler *assembler, normd_read_pool *pool);
+
 /* Where the next read should go: straight into a payload that is being filled, else the
-   assembler's read buffer. `*size` is 0 only when messages were left in a full read buffer: call
-   normd_assembler_next until it says MORE, then there is room. */
+   assembler's read buffer. `*size` is 0 only when out of memory, or when messages were left in a
+   full read buffer: call normd_assembler_next until it says MORE, then there is room. */
 void normd_assembler_room(normd_assembler *assembler, void **data, size_t *size);
 /* `size` bytes were read to where normd_assembler_room said. */
 void normd_assembler_read(normd_assembler *assembler, size_t size);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/call.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,10 +104,20 @@ static normd_status field_read(
     return NORMD_OK;
 }
 
-static size_t field_find(const normd_method *method, const msgpack_object *key)
+static bool field_is(const normd_field *field, const msgpack_object *key)
 {
+    return normd_object_is(key, field->name, field->name_length);
+}
+
+/* The index of the field of this name; field_count when there is none. Most clients write the
+   fields in the order of the list, so the one at `guess` is looked at first. */
+static size_t field_find(const normd_method *method, size_t guess, const msgpack_object *key)
+{
+    if (guess < method->field_count && field_is(&method->fields[guess], key)) {
+        return guess;
+    }
     size_t i = 0;
-    while (i < method->field_count && !normd_object_is_text(key, method->fields[i].name)) {
+    while (i < method->field_count && !field_is(&method->fields[i], key)) {
         i++;
     }
     return i;
@@ -134,7 +145,7 @@ static normd_status fields_read(const decoding *d, const msgpack_object_map *par
     bool seen[NORMD_MAX_FIELDS] = {false};
     for (uint32_t i = 0; i < params->size; i++) {
         const msgpack_object_kv *pair = &params->ptr[i];
-        size_t index = field_find(method, &pair->key);
+        size_t index = field_find(method, i, &pair->key);
         if (index == method->field_count) {
             return field_unknown(d, &pair->key);
         }
@@ -212,13 +223,17 @@ static normd_status method_read(const decoding *d, const msgpack_object *object)
             "method: expected one of the protocol's methods, got %s",
             normd_object_show(object, shown, sizeof shown));
     }
+    /* Those behind the method's are never looked at, and clearing all would cost more than reading
+       a small request. */
+    memset(d->call->field, 0, d->call->method->field_count * sizeof *d->call->field);
     return NORMD_OK;
 }
 
 normd_status normd_call_decode(
     normd_message *message, msgpack_zone *zone, normd_call *call, normd_error *error)
 {
-    memset(call, 0, sizeof *call);
+    memset(call, 0, offsetof(normd_call, field));
+    call->keys = NORMD_KEYS_STR;
     normd_envelope envelope = normd_envelope_read(message);
     call->notification = envelope.type == NORMD_ENVELOPE_NOTIFICATION;
     call->has_id = envelope.type == NORMD_ENVELOPE_REQUEST && envelope.has_id;

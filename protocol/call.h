@@ -47,8 +47,8 @@ typedef struct normd_call {
     bool has_id;
     bool notification; /* then there is no id, and no answer is wanted */
     uint32_t id;
-    const normd_method *method;
-    normd_value field[NORMD_MAX_FIELDS]; /* by index, as in methods.h */
+    const normd_method *method;          /* or NULL */
+    normd_value field[NORMD_MAX_FIELDS]; /* by index, as in methods.h; as many as the method has */
     normd_keys keys;                     /* of the arrays, or of `params` when there are none */
 } normd_call;
 

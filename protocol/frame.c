@@ -175,7 +175,7 @@ static normd_frame_event frame_skip(normd_frame *frame, size_t size, size_t *tak
     return frame->skip == 0 ? frame_value_ended(frame) : NORMD_FRAME_MORE;
 }
 
-/* The size of the value at `bytes` when it is a number or a small str or bin, and its first two
+/* The size of the value at `bytes` when it is a number or a small str or bin, and its first three
    bytes tell; else 0. */
 static size_t leaf_size(const uint8_t *bytes, size_t size, uint32_t payload_bytes)
 {
@@ -183,11 +183,16 @@ static size_t leaf_size(const uint8_t *bytes, size_t size, uint32_t payload_byte
     if (fixed_size[lead] > 0) {
         return fixed_size[lead];
     }
-    size_t header = (lead & 0xe0) == 0xa0 ? 1 : lead == 0xc4 || lead == 0xd9 ? 2 : 0;
+    size_t header = (lead & 0xe0) == 0xa0          ? 1
+                    : lead == 0xc4 || lead == 0xd9 ? 2
+                    : lead == 0xc5 || lead == 0xda ? 3
+                                                   : 0;
     if (header == 0 || size < header) {
         return 0;
     }
-    size_t contents = header == 1 ? lead & 0x1f : bytes[1];
+    size_t contents = header == 1   ? lead & 0x1f
+                      : header == 2 ? bytes[1]
+                                    : (size_t)bytes[1] << 8 | bytes[2];
     return contents < payload_bytes ? header + contents : 0;
 }
 

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
+#define NAMED(wire) .name = (wire), .name_length = sizeof(wire) - 1
 #define REQUIRED(wire, what)                                                                       \
     {                                                                                              \
-        .name = (wire), .kind = NORMD_KIND_##what, .required = true                                \
+        NAMED(wire), .kind = NORMD_KIND_##what, .required = true                                   \
     }
 #define OPTIONAL(wire, what)                                                                       \
     {                                                                                              \
-        .name = (wire), .kind = NORMD_KIND_##what, .required = false                               \
+        NAMED(wire), .kind = NORMD_KIND_##what, .required = false                                  \
     }
 
 static const normd_field hello_fields[] = {
@@ -112,7 +113,7 @@ static const normd_field stats_fields[] = {
 static const normd_method methods[NORMD_METHOD_COUNT] = {
 #define METHOD_ROW(id_name, wire, class_name)                                                      \
     [NORMD_METHOD_##id_name] = {.id = NORMD_METHOD_##id_name,                                      \
-        .name = (wire),                                                                            \
+        NAMED(wire),                                                                               \
         .class = NORMD_CLASS_##class_name,                                                         \
         FIELDS_##id_name},
     NORMD_METHOD_MAP(METHOD_ROW)
@@ -127,7 +128,7 @@ const normd_method *normd_method_get(normd_method_id id)
 const normd_method *normd_method_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < NORMD_METHOD_COUNT; i++) {
-        if (strlen(methods[i].name) == length && memcmp(methods[i].name, name, length) == 0) {
+        if (methods[i].name_length == length && memcmp(methods[i].name, name, length) == 0) {
             return &methods[i];
         }
     }

@@ -57,6 +57,7 @@ typedef enum normd_kind {
 
 typedef struct normd_field {
     const char *name;
+    size_t name_length;
     normd_kind kind;
     bool required;
 } normd_field;
@@ -68,6 +69,7 @@ enum { NORMD_MAX_FIELDS = 12 };
 typedef struct normd_method {
     normd_method_id id;
     const char *name;
+    size_t name_length;
     normd_method_class class;
     const normd_field *fields;
     size_t field_count;

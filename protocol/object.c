@@ -43,16 +43,7 @@ bool normd_object_get_bytes(
 
 bool normd_object_is_text(const msgpack_object *object, const char *text)
 {
-    const char *data = NULL;
-    size_t size = 0;
-    if (object->type == MSGPACK_OBJECT_STR) {
-        data = object->via.str.ptr;
-        size = object->via.str.size;
-    } else if (object->type == MSGPACK_OBJECT_BIN) {
-        data = object->via.bin.ptr;
-        size = object->via.bin.size;
-    }
-    return data != NULL && size == strlen(text) && memcmp(data, text, size) == 0;
+    return normd_object_is(object, text, strlen(text));
 }
 
 /* The text in quotes; what is not printable ASCII as \xNN; cut when it is long. */

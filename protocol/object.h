@@ -3,6 +3,7 @@
 #define NORMD_PROTOCOL_OBJECT_H
 
 #include <msgpack.h>
+#include <string.h>
 
 #include "protocol/assembler.h"
 
@@ -18,7 +19,17 @@ typedef struct normd_object_bytes {
 bool normd_object_get_bytes(
     const msgpack_object *object, normd_message *message, normd_object_bytes *bytes);
 
-/* Whether a str or bin inside the head has this text. */
+/* Whether a str or bin inside the head has this text, of `length` bytes. */
+static inline bool normd_object_is(const msgpack_object *object, const char *text, size_t length)
+{
+    if (object->type == MSGPACK_OBJECT_STR) {
+        return object->via.str.size == length && memcmp(object->via.str.ptr, text, length) == 0;
+    }
+    return object->type == MSGPACK_OBJECT_BIN && object->via.bin.size == length &&
+           memcmp(object->via.bin.ptr, text, length) == 0;
+}
+
+/* The same for a terminated text. */
 bool normd_object_is_text(const msgpack_object *object, const char *text);
 
 /* What an object is, for messages: `"a text"`, also of a bin where that is printable ASCII, `-3`,

@@ -9,6 +9,7 @@
 typedef enum array_key { KEY_ND, KEY_TYPE, KEY_KIND, KEY_SHAPE, KEY_DATA, KEY_COUNT } array_key;
 
 static const char *const key_names[KEY_COUNT] = {"nd", "type", "kind", "shape", "data"};
+static const size_t key_lengths[KEY_COUNT] = {2, 4, 4, 5, 4};
 
 /* An array map taken apart; NULL for keys that are not there. */
 typedef struct array_parts {
@@ -30,14 +31,23 @@ bool normd_wire_array_is(const msgpack_object *object)
     return false;
 }
 
-static int array_key_find(const msgpack_object *key)
+static bool array_key_is(const msgpack_object *key, uint32_t i)
 {
-    for (int i = 0; i < KEY_COUNT; i++) {
-        if (normd_object_is_text(key, key_names[i])) {
-            return i;
-        }
+    return normd_object_is(key, key_names[i], key_lengths[i]);
+}
+
+/* Which key this is; KEY_COUNT when none. msgpack-numpy writes them in their order, so the one at
+   `guess` is looked at first. */
+static uint32_t array_key_find(const msgpack_object *key, uint32_t guess)
+{
+    if (guess < KEY_COUNT && array_key_is(key, guess)) {
+        return guess;
     }
-    return -1;
+    uint32_t i = 0;
+    while (i < KEY_COUNT && !array_key_is(key, i)) {
+        i++;
+    }
+    return i;
 }
 
 static normd_status array_take_apart(
@@ -46,8 +56,8 @@ static normd_status array_take_apart(
     char shown[NORMD_OBJECT_SHOW_BYTES];
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *pair = &object->via.map.ptr[i];
-        int key = array_key_find(&pair->key);
-        if (key < 0) {
+        uint32_t key = array_key_find(&pair->key, i);
+        if (key == KEY_COUNT) {
             return normd_error_set(error, NORMD_BAD_ARGUMENT,
                 "%s: expected an array with the keys nd, type, kind, shape, data, got the key %s",
                 parts->name, normd_object_show(&pair->key, shown, sizeof shown));

@@ -16,6 +16,12 @@ int normd_write_append(void *buffer, const char *bytes, size_t size)
     return 0;
 }
 
+/* What is encoded already. */
+static void write_bytes(msgpack_packer *packer, const void *bytes, size_t size)
+{
+    packer->callback(packer->data, bytes, size);
+}
+
 static void write_text(msgpack_packer *packer, const char *text, size_t length)
 {
     msgpack_pack_str(packer, length);
@@ -33,12 +39,55 @@ void normd_write_bin(msgpack_packer *packer, const void *data, size_t size)
     msgpack_pack_bin_body(packer, data, size);
 }
 
+/* Holds an array's header: 9 bytes an axis, and less than 56 for all else. */
+enum { HEADER_BYTES = 128 };
+
+/* Small values before they are handed to the packer in one piece: each piece is a call. */
+typedef struct header {
+    uint8_t bytes[HEADER_BYTES];
+    size_t size;
+} header;
+
+static void put(header *to, const void *bytes, size_t size)
+{
+    assert(size <= sizeof to->bytes - to->size);
+    memcpy(to->bytes + to->size, bytes, size);
+    to->size += size;
+}
+
+/* A first byte and a value behind it of `size` bytes, big-endian. */
+static void put_value(header *to, uint8_t lead, uint64_t value, unsigned size)
+{
+    uint8_t bytes[9] = {lead};
+    for (unsigned i = 0; i < size; i++) {
+        bytes[1 + i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+    put(to, bytes, 1 + size);
+}
+
+static void put_uint(header *to, uint64_t value)
+{
+    if (value < 0x80) {
+        put_value(to, (uint8_t)value, 0, 0);
+    } else if (value <= UINT8_MAX) {
+        put_value(to, 0xcc, value, 1);
+    } else if (value <= UINT16_MAX) {
+        put_value(to, 0xcd, value, 2);
+    } else if (value <= UINT32_MAX) {
+        put_value(to, 0xce, value, 4);
+    } else {
+        put_value(to, 0xcf, value, 8);
+    }
+}
+
 void normd_write_result(msgpack_packer *packer, uint32_t id)
 {
-    msgpack_pack_array(packer, 4);
-    msgpack_pack_uint8(packer, 1);
-    msgpack_pack_uint32(packer, id);
-    msgpack_pack_nil(packer);
+    header to;
+    to.size = 0;
+    put(&to, "\x94\x01", 2);
+    put_uint(&to, id);
+    put(&to, "\xc0", 1);
+    write_bytes(packer, to.bytes, to.size);
 }
 
 void normd_write_error(msgpack_packer *packer, uint32_t id, const normd_error *error)
@@ -72,33 +121,56 @@ void normd_write_request(msgpack_packer *packer, uint32_t id, const char *method
     msgpack_pack_map(packer, fields);
 }
 
-static void write_key(msgpack_packer *packer, const char *key, normd_keys keys)
+static void put_bin_header(header *to, size_t size)
 {
-    if (keys == NORMD_KEYS_BIN) {
-        normd_write_bin(packer, key, strlen(key));
+    if (size <= UINT8_MAX) {
+        put_value(to, 0xc4, size, 1);
+    } else if (size <= UINT16_MAX) {
+        put_value(to, 0xc5, size, 2);
     } else {
-        normd_write_str(packer, key);
+        put_value(to, 0xc6, size, 4);
     }
 }
+
+/* What is the same in every array: a map of 5, and its keys as str or as bin. */
+typedef struct header_texts {
+    const char *nd_true_type, *kind_empty_shape, *data;
+    size_t nd_true_type_size, kind_empty_shape_size, data_size;
+} header_texts;
+
+#define TEXT(field, text) .field = (text), .field##_size = sizeof(text) - 1
+
+static const header_texts texts_of[] = {
+    [NORMD_KEYS_STR] = {TEXT(nd_true_type, "\x85\xa2nd\xc3\xa4type"),
+        TEXT(kind_empty_shape, "\xa4kind\xa0\xa5shape"),
+        TEXT(data, "\xa4"
+                   "data")},
+    [NORMD_KEYS_BIN] = {TEXT(nd_true_type, "\x85\xc4\x02nd\xc3\xc4\x04type"),
+        TEXT(kind_empty_shape, "\xc4\x04kind\xc4\x00\xc4\x05shape"),
+        TEXT(data, "\xc4\x04"
+                   "data")},
+};
 
 void normd_write_array_header(msgpack_packer *packer, const normd_array *array, normd_keys keys)
 {
     size_t bytes = normd_array_bytes(array);
-    assert(bytes <= UINT32_MAX);
-    msgpack_pack_map(packer, 5);
-    write_key(packer, "nd", keys);
-    msgpack_pack_true(packer);
-    write_key(packer, "type", keys);
-    normd_write_str(packer, normd_dtype_wire_name(array->dtype));
-    write_key(packer, "kind", keys);
-    write_key(packer, "", keys);
-    write_key(packer, "shape", keys);
-    msgpack_pack_array(packer, array->shape.rank);
+    assert(bytes <= UINT32_MAX && array->shape.rank <= NORMD_MAX_RANK);
+    const header_texts *texts = &texts_of[keys];
+    const char *type = normd_dtype_wire_name(array->dtype);
+    size_t type_size = strlen(type);
+    header to;
+    to.size = 0;
+    put(&to, texts->nd_true_type, texts->nd_true_type_size);
+    put_value(&to, (uint8_t)(0xa0 | type_size), 0, 0);
+    put(&to, type, type_size);
+    put(&to, texts->kind_empty_shape, texts->kind_empty_shape_size);
+    put_value(&to, (uint8_t)(0x90 | array->shape.rank), 0, 0);
     for (uint32_t axis = 0; axis < array->shape.rank; axis++) {
-        msgpack_pack_uint64(packer, array->shape.dim[axis]);
+        put_uint(&to, array->shape.dim[axis]);
     }
-    write_key(packer, "data", keys);
-    msgpack_pack_bin(packer, bytes);
+    put(&to, texts->data, texts->data_size);
+    put_bin_header(&to, bytes);
+    write_bytes(packer, to.bytes, to.size);
 }
 
 void normd_write_array(msgpack_packer *packer, const normd_array *array, normd_keys keys)

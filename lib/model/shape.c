@@ -24,9 +24,10 @@ normd_status normd_model_layer_shape(const normd_model *model, size_t index,
     const normd_shape *batch, const normd_shape *x, normd_shape *y, normd_error *error)
 {
     const normd_layer *layer = model->layer[index];
-    char expected[NORMD_SHAPE_TEXT_BYTES] = "";
+    char expected[NORMD_SHAPE_TEXT_BYTES];
     char got[NORMD_SHAPE_TEXT_BYTES];
     size_t elements;
+    expected[0] = '\0';
     if (!layer->operations->output_shape(layer, x, y, expected)) {
         normd_shape_format(x, got, sizeof got);
         if (normd_shape_equal(batch, x)) {

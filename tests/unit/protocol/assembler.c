@@ -211,6 +211,41 @@ static void a_full_read_of_small_messages_is_taken_message_by_message(void **sta
     free(pings);
 }
 
+/* Each has its own memory while it has bytes to scan, and gives it back with the last of them. */
+static void assemblers_that_share_read_buffers_keep_apart(void **state)
+{
+    fixture *f = *state;
+    normd_read_pool pool = {.free = NULL};
+    normd_assembler *other = normd_assembler_create(&f->limits, &f->memory.memory);
+    normd_assembler_share(f->assembler, &pool);
+    normd_assembler_share(other, &pool);
+    void *room;
+    void *other_room;
+    size_t size;
+    stream_read(f->assembler, (const uint8_t *)"\x01\x02\x93\x01", 4);
+    normd_message *message = next_message(f);
+    normd_assembler_room(other, &other_room, &size);
+    assert_int_equal(size, READ_BUFFER);
+    memset(other_room, 0x7f, size);
+    normd_assembler_read(other, size);
+    assert_int_equal(*message->head, 0x01);
+    assert_int_equal(*next_message(f)->head, 0x02);
+    assert_more(f);
+    assert_int_equal(pool.count, 1);
+    normd_assembler_room(f->assembler, &room, &size);
+    assert_int_equal(pool.count, 0);
+    assert_ptr_not_equal(room, other_room);
+    memcpy(room, "\x05\x06", 2);
+    normd_assembler_read(f->assembler, 2);
+    message = next_message(f);
+    assert_int_equal(message->head_size, 4);
+    assert_memory_equal(message->head, "\x93\x01\x05\x06", 4);
+    assert_more(f);
+    normd_assembler_destroy(other);
+    assert_int_equal(pool.count, 2);
+    normd_read_pool_clear(&pool);
+}
+
 static void a_large_payload_is_read_straight_into_its_memory(void **state)
 {
     fixture *f = *state;
@@ -414,6 +449,7 @@ int main(void)
         cmocka_unit_test(any_cuts_give_the_same_messages),
         with_fixture(a_message_in_one_read_is_given_in_place),
         with_fixture(a_full_read_of_small_messages_is_taken_message_by_message),
+        with_fixture(assemblers_that_share_read_buffers_keep_apart),
         with_fixture(a_large_payload_is_read_straight_into_its_memory),
         with_fixture(a_payload_that_was_moved_out_is_not_released),
         with_fixture(an_assembler_may_go_in_the_middle_of_a_payload),
