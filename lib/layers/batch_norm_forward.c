@@ -136,7 +136,9 @@ static normd_status update_running(const forward_loop *loop, normd_error *error)
     char *statistics = loop->pass->new_statistics;
     int64_t batches;
     memcpy(&batches, statistics + norm->batches->offset, sizeof batches);
-    batches++;
+    if (batches < NORMD_MAX_COUNT) {
+        batches++;
+    }
     memcpy(statistics + norm->batches->offset, &batches, sizeof batches);
     double take = norm->cumulative ? 1.0 / (double)batches : norm->take;
     double keep = norm->cumulative ? 1.0 - take : norm->keep;

@@ -22,6 +22,10 @@ typedef struct normd_layer normd_layer;
    training forward. */
 typedef enum normd_slab_kind { NORMD_SLAB_PARAMETERS, NORMD_SLAB_STATISTICS } normd_slab_kind;
 
+/* What a counter of batches, changes or steps comes to at most: up to here a double counts exactly.
+   A file that says more is refused. */
+#define NORMD_MAX_COUNT (INT64_C(1) << 53)
+
 typedef struct normd_layer_tensor {
     const char *name; /* "weight"; PyTorch's name, static storage */
     normd_slab_kind slab;

@@ -105,10 +105,11 @@ static normd_status create_and_load(const normd_engine *engine, const normd_safe
     json_decref(stripped);
     uint64_t digest = 0;
     if (status == NORMD_OK) {
-        status = normd_load_counter(tensors, NORMD_METADATA_VERSION, &change.version, error);
+        status = normd_load_number(
+            tensors, NORMD_METADATA_VERSION, NORMD_MAX_COUNT, &change.version, error);
     }
     if (status == NORMD_OK) {
-        status = normd_load_counter(tensors, NORMD_METADATA_DIGEST, &digest, error);
+        status = normd_load_number(tensors, NORMD_METADATA_DIGEST, UINT64_MAX, &digest, error);
     }
     if (status == NORMD_OK) {
         status = normd_session_load(*session, tensors, &change, error);

@@ -10,8 +10,8 @@
 #include "lib/session/tensor_names.h"
 #include "lib/tensor/convert.h"
 
-normd_status normd_load_counter(
-    const normd_safetensors *tensors, const char *key, uint64_t *value, normd_error *error)
+normd_status normd_load_number(const normd_safetensors *tensors, const char *key, uint64_t most,
+    uint64_t *value, normd_error *error)
 {
     const char *text = normd_safetensors_metadata(tensors, key);
     if (text == NULL) {
@@ -20,11 +20,28 @@ normd_status normd_load_counter(
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number > most) {
         return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "data: expected a number under \"%s\" in the metadata, got \"%.40s\"", key, text);
+            "data: expected a number from 0 to %" PRIu64
+            " under \"%s\" in the metadata, got \"%.40s\"",
+            most, key, text);
     }
     *value = number;
+    return NORMD_OK;
+}
+
+static normd_status check_counts(
+    const normd_layer_tensor *tensor, const char *name, const char *values, normd_error *error)
+{
+    for (size_t i = 0; i < tensor->elements; i++) {
+        int64_t number;
+        memcpy(&number, values + i * sizeof number, sizeof number);
+        if (number < 0 || number > NORMD_MAX_COUNT) {
+            return normd_error_set(error, NORMD_BAD_ARGUMENT,
+                "data: expected a number from 0 to %" PRId64 " in \"%s\", got %" PRId64,
+                NORMD_MAX_COUNT, name, number);
+        }
+    }
     return NORMD_OK;
 }
 
@@ -32,15 +49,11 @@ normd_status normd_load_counter(
 static normd_status check_values(const normd_model *model, const normd_layer_tensor *tensor,
     const char *name, const char *values, normd_error *error)
 {
+    if (tensor->dtype == NORMD_I64) {
+        return check_counts(tensor, name, values, error);
+    }
     for (size_t i = 0; i < tensor->elements; i++) {
-        double value;
-        if (tensor->dtype == NORMD_I64) {
-            int64_t number;
-            memcpy(&number, values + i * sizeof number, sizeof number);
-            value = (double)number;
-        } else {
-            value = normd_value_load(tensor->dtype, values, i);
-        }
+        double value = normd_value_load(tensor->dtype, values, i);
         if (!isfinite(value) && !model->propagates_nonfinite) {
             return normd_error_set(error, NORMD_NOT_FINITE,
                 "data: expected finite values in \"%s\", got %g at position %zu", name, value, i);
@@ -173,7 +186,8 @@ normd_status normd_session_load(normd_session *session, const normd_safetensors 
         status = load_all(session->model, tensors, change, &has_slots, error);
     }
     if (status == NORMD_OK && has_slots) {
-        status = normd_load_counter(tensors, NORMD_METADATA_STEPS, &change->steps, error);
+        status = normd_load_number(
+            tensors, NORMD_METADATA_STEPS, NORMD_MAX_COUNT, &change->steps, error);
     }
     if (status != NORMD_OK) {
         drop_slabs(change);

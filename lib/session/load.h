@@ -13,8 +13,9 @@
 normd_status normd_session_load(normd_session *session, const normd_safetensors *tensors,
     normd_change *change, normd_error *error);
 
-/* A number in the file's metadata; *value stays when there is none. BAD_ARGUMENT. */
-normd_status normd_load_counter(
-    const normd_safetensors *tensors, const char *key, uint64_t *value, normd_error *error);
+/* A number from 0 to `most` in the file's metadata; *value stays when there is none.
+   BAD_ARGUMENT. */
+normd_status normd_load_number(const normd_safetensors *tensors, const char *key, uint64_t most,
+    uint64_t *value, normd_error *error);
 
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lib/exchange/safetensors.h"
+#include "lib/layers/layer.h"
+#include "lib/session/tensor_names.h"
 
 static const char classifier[] =
     "{'layers': [{'type': 'linear', 'in': 6, 'out': 8}, {'type': 'batch_norm'}, {'type': 'relu'},"
@@ -190,6 +192,108 @@ static void a_file_that_does_not_fit_is_refused(void **state)
     fixture_close(&f);
 }
 
+/* The session's file with another count of batches and other numbers in its metadata. */
+static normd_buffer *with_counts(const fixture *f, const normd_buffer *file, int64_t batches,
+    const char *version, const char *steps)
+{
+    normd_safetensors *tensors = NULL;
+    normd_error error;
+    assert_int_equal(normd_safetensors_open(file->data, file->size, &tensors, &error), NORMD_OK);
+    normd_named_array list[64];
+    size_t count = normd_safetensors_count(tensors);
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (normd_named_array){
+            normd_safetensors_name(tensors, i), normd_safetensors_array(tensors, i)};
+        if (strcmp(list[i].name, "1.num_batches_tracked") == 0) {
+            memcpy(list[i].array.data, &batches, sizeof batches);
+        }
+    }
+    json_t *metadata = json_pack("{s:s, s:s, s:s}", NORMD_METADATA_CONFIGURATION,
+        normd_safetensors_metadata(tensors, NORMD_METADATA_CONFIGURATION), NORMD_METADATA_VERSION,
+        version, NORMD_METADATA_STEPS, steps);
+    assert_non_null(metadata);
+    normd_buffer *made = NULL;
+    assert_int_equal(
+        normd_safetensors_write(f->buffers, list, count, metadata, 0, &made, &error), NORMD_OK);
+    json_decref(metadata);
+    normd_safetensors_close(tensors);
+    return made;
+}
+
+typedef struct counts_row {
+    int64_t batches;
+    const char *version;
+    const char *steps;
+    const char *message;
+} counts_row;
+
+static void counters_out_of_range_make_no_session(void **state)
+{
+    (void)state;
+    const counts_row rows[] = {
+        {-1, "1", "1",
+            "data: expected a number from 0 to 9007199254740992 in \"1.num_batches_tracked\", "
+            "got -1"},
+        {INT64_C(9007199254740993), "1", "1",
+            "data: expected a number from 0 to 9007199254740992 in \"1.num_batches_tracked\", "
+            "got 9007199254740993"},
+        {INT64_MAX, "1", "1",
+            "data: expected a number from 0 to 9007199254740992 in \"1.num_batches_tracked\", "
+            "got 9223372036854775807"},
+        {1, "9007199254740993", "1",
+            "data: expected a number from 0 to 9007199254740992 under \"normd.version\" in the "
+            "metadata, got \"9007199254740993\""},
+        {1, "-1", "1",
+            "data: expected a number from 0 to 9007199254740992 under \"normd.version\" in the "
+            "metadata, got \"-1\""},
+        {1, "1", "99999999999999999999",
+            "data: expected a number from 0 to 9007199254740992 under \"normd.steps\" in the "
+            "metadata, got \"99999999999999999999\""},
+    };
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = fixture_session(&f, classifier);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        normd_buffer *file = fixture_export(session);
+        normd_buffer *bad = with_counts(&f, file, rows[i].batches, rows[i].version, rows[i].steps);
+        normd_session *again = NULL;
+        normd_error error;
+        assert_int_equal(normd_session_create_from(&f.engine, bad->data, bad->size, &again, &error),
+            NORMD_BAD_ARGUMENT);
+        assert_string_equal(error.message, rows[i].message);
+        assert_null(again);
+        normd_buffer_release(bad);
+        normd_buffer_release(file);
+    }
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
+static void a_count_of_batches_stays_at_its_bound(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = fixture_session(&f, classifier);
+    normd_buffer *file = fixture_export(session);
+    normd_buffer *full = with_counts(&f, file, NORMD_MAX_COUNT - 1, "9007199254740992", "7");
+    normd_session *again = NULL;
+    normd_error error;
+    assert_int_equal(
+        normd_session_create_from(&f.engine, full->data, full->size, &again, &error), NORMD_OK);
+    train_some(&f, again, 1, 3);
+    normd_snapshot *snapshot = normd_session_snapshot(again);
+    normd_layer_stats stats;
+    normd_snapshot_stats(snapshot, 0, NORMD_PYTORCH, &stats);
+    assert_int_equal(stats.num_batches_tracked, NORMD_MAX_COUNT);
+    normd_snapshot_release(snapshot);
+    normd_buffer_release(full);
+    normd_buffer_release(file);
+    normd_session_destroy(session);
+    normd_session_destroy(again);
+    fixture_close(&f);
+}
+
 static void weights_alone_make_no_session(void **state)
 {
     (void)state;
@@ -218,6 +322,8 @@ int main(void)
         cmocka_unit_test(import_restores_an_earlier_state),
         cmocka_unit_test(initial_arrays_survive_a_file),
         cmocka_unit_test(a_file_that_does_not_fit_is_refused),
+        cmocka_unit_test(counters_out_of_range_make_no_session),
+        cmocka_unit_test(a_count_of_batches_stays_at_its_bound),
         cmocka_unit_test(weights_alone_make_no_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
