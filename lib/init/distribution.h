@@ -4,6 +4,7 @@
 
 #include "lib/base/array.h"
 #include "lib/init/random.h"
+#include "lib/pool/pool.h"
 
 /* Where initial values come from. Value n of a tensor is a function of (random, n) alone. */
 typedef enum normd_distribution_kind {
@@ -19,8 +20,9 @@ typedef struct normd_distribution {
     double b;
 } normd_distribution;
 
-/* Fills `count` values of F32 (rounded from double) or F64. `count` is below 2^48. */
+/* Fills `count` values of F32 (rounded from double) or F64, on the workers of `pool` where they are
+   many (NULL: on the calling thread). `count` is below 2^48. */
 void normd_distribution_fill(const normd_distribution *distribution, const normd_random *random,
-    normd_dtype dtype, size_t count, void *values);
+    normd_dtype dtype, size_t count, void *values, normd_pool *pool);
 
 #endif

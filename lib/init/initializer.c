@@ -248,7 +248,7 @@ static normd_status read_named(argument_reader *reading, normd_error *error)
     if (status == NORMD_OK && target->values != NULL) {
         normd_array view = {.dtype = target->dtype, .shape = target->shape};
         normd_distribution_fill(&reading->distribution, &target->random, target->dtype,
-            normd_array_elements(&view), target->values);
+            normd_array_elements(&view), target->values, target->pool);
     }
     return status;
 }

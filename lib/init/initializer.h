@@ -4,6 +4,7 @@
 
 #include "lib/init/random.h"
 #include "lib/options/options.h"
+#include "lib/pool/pool.h"
 
 /*
  * Initial values by name, as Keras names them (zeros, ones, constant, random_normal,
@@ -20,7 +21,8 @@ typedef struct normd_initializer_target {
     size_t fan_in;
     size_t fan_out;
     normd_random random;
-    void *values; /* is filled */
+    void *values;     /* is filled */
+    normd_pool *pool; /* whose workers fill; NULL: the calling thread */
 } normd_initializer_target;
 
 /* Checks the option at `key` (missing: the name `otherwise`) and fills `target`. When `values` is

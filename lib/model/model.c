@@ -79,6 +79,7 @@ static void fill_tensor(const normd_model *model, const normd_layer_tensor *tens
     normd_initializer_target target = normd_layer_target(tensor);
     target.random = (normd_random){.seed = model->seed, .stream = stream};
     target.values = slab + tensor->offset;
+    target.pool = model->compute.pool;
     normd_initializer_read(options, tensor->init_key, tensor->init_default, &target, NULL);
     for (size_t i = 0; tensor->not_negative && i < tensor->elements; i++) {
         double value = normd_value_load(tensor->dtype, target.values, i);

@@ -13,7 +13,7 @@ static const normd_random random_numbers = {.seed = 42, .stream = 3};
 static void fill(normd_distribution_kind kind, double a, double b)
 {
     normd_distribution distribution = {kind, a, b};
-    normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, COUNT, values);
+    normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, COUNT, values, NULL);
 }
 
 static void a_constant_fills_every_value(void **state)
@@ -71,8 +71,24 @@ static void values_depend_on_their_position_alone(void **state)
     fill(NORMD_TRUNCATED_NORMAL, 0, 1);
     double fewer[1000];
     normd_distribution distribution = {NORMD_TRUNCATED_NORMAL, 0, 1};
-    normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, 1000, fewer);
+    normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, 1000, fewer, NULL);
     assert_memory_equal(values, fewer, sizeof fewer);
+}
+
+static void values_do_not_depend_on_the_number_of_threads(void **state)
+{
+    (void)state;
+    static double others[COUNT];
+    normd_pool *pool = normd_pool_create(3);
+    assert_non_null(pool);
+    for (int kind = NORMD_CONSTANT; kind <= NORMD_TRUNCATED_NORMAL; kind++) {
+        normd_distribution distribution = {(normd_distribution_kind)kind, -1, 1};
+        fill(distribution.kind, -1, 1);
+        memset(others, 0, sizeof others);
+        normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, COUNT, others, pool);
+        assert_memory_equal(values, others, sizeof values);
+    }
+    normd_pool_destroy(pool);
 }
 
 static void floats_are_the_doubles_rounded(void **state)
@@ -81,7 +97,7 @@ static void floats_are_the_doubles_rounded(void **state)
     float narrow[1000];
     normd_distribution distribution = {NORMD_NORMAL, 0, 1};
     fill(NORMD_NORMAL, 0, 1);
-    normd_distribution_fill(&distribution, &random_numbers, NORMD_F32, 1000, narrow);
+    normd_distribution_fill(&distribution, &random_numbers, NORMD_F32, 1000, narrow, NULL);
     for (size_t n = 0; n < 1000; n++) {
         assert_true(narrow[n] == (float)values[n]);
     }
@@ -94,6 +110,7 @@ int main(void)
         cmocka_unit_test(uniform_and_normal_are_scaled_and_moved),
         cmocka_unit_test(truncated_normals_stay_within_two_deviations),
         cmocka_unit_test(values_depend_on_their_position_alone),
+        cmocka_unit_test(values_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(floats_are_the_doubles_rounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
