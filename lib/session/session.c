@@ -24,11 +24,47 @@ static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t count)
     return hash;
 }
 
-static uint64_t digest_of(const normd_model *model, const normd_change *initial)
+static const uint64_t hash_begin = 0xcbf29ce484222325U;
+
+enum { DIGEST_PIECE = 1 << 18 };
+
+typedef struct digest_loop {
+    const char *bytes;
+    size_t count;
+    uint64_t *hash; /* of each piece */
+} digest_loop;
+
+static void digest_piece(void *argument, size_t piece)
 {
-    uint64_t hash = 0xcbf29ce484222325U;
-    hash = hash_bytes(hash, normd_slab_data(initial->parameters), model->parameter_bytes);
-    return hash_bytes(hash, normd_slab_data(initial->statistics), model->statistic_bytes);
+    const digest_loop *loop = argument;
+    size_t begin = piece * DIGEST_PIECE;
+    size_t count = loop->count - begin < DIGEST_PIECE ? loop->count - begin : DIGEST_PIECE;
+    loop->hash[piece] = hash_bytes(hash_begin, loop->bytes + begin, count);
+}
+
+/* Goes on from `digest` with the hashes of pieces of the slab, which the pool makes. */
+static bool digest_slab(
+    const normd_compute *compute, normd_slab *slab, size_t bytes, uint64_t *digest)
+{
+    size_t pieces = bytes / DIGEST_PIECE + (bytes % DIGEST_PIECE != 0);
+    digest_loop loop = {.bytes = normd_slab_data(slab), .count = bytes};
+    loop.hash = calloc(pieces + 1, sizeof *loop.hash);
+    if (loop.hash == NULL) {
+        return false;
+    }
+    normd_compute_tiles(compute, bytes, pieces, digest_piece, &loop);
+    *digest = hash_bytes(*digest, (const char *)loop.hash, pieces * sizeof *loop.hash);
+    free(loop.hash);
+    return true;
+}
+
+static bool make_digest(normd_session *session, const normd_change *initial)
+{
+    const normd_model *model = session->model;
+    const normd_compute *compute = &model->compute;
+    session->digest = hash_begin;
+    return digest_slab(compute, initial->parameters, model->parameter_bytes, &session->digest) &&
+           digest_slab(compute, initial->statistics, model->statistic_bytes, &session->digest);
 }
 
 static bool make_shelves(normd_session *session)
@@ -61,13 +97,15 @@ static normd_status publish_initial(normd_session *session, const json_t *config
         status = normd_model_initialize(session->model, configuration, attachments,
             normd_slab_data(initial.parameters), normd_slab_data(initial.statistics), error);
     }
+    if (status == NORMD_OK && !make_digest(session, &initial)) {
+        status = normd_error_no_memory(error);
+    }
     if (status != NORMD_OK) {
         normd_slab_release(initial.parameters);
         normd_slab_release(initial.statistics);
         normd_slab_release(initial.slots);
         return status;
     }
-    session->digest = digest_of(session->model, &initial);
     return normd_session_publish(session, &initial, error);
 }
 
