@@ -11,6 +11,7 @@
 static const normd_argument options[NORMD_SAMPLES_OPTIONS] = {
     NORMD_SAMPLES_TABLE(
         "last (default), first, or a column's number from 0", "rows a request (1024)"),
+    NORMD_SAMPLES_TARGETS,
 };
 
 /* Sums over the batches, each with the weight of its rows. */
@@ -43,7 +44,8 @@ static void print_totals(const normd_cli *cli, const totals *sum)
             printf("  accuracy %.2f %% (%.0f of %zu)", 100.0 * accuracy, round(sum->accuracy),
                 sum->rows);
         }
-        printf("  %zu samples  version %llu\n", sum->rows, (unsigned long long)sum->last.version);
+        printf("  %zu sample%s  version %llu\n", sum->rows, sum->rows == 1 ? "" : "s",
+            (unsigned long long)sum->last.version);
         return;
     }
     printf("{\"loss\": %s, ", isfinite(loss) ? normd_number_format(loss, false, text) : "null");

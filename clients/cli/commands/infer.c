@@ -2,6 +2,7 @@
 #include "clients/cli/commands/commands.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,28 +86,36 @@ static bool reduce_to_argmax(predictions *all)
     return true;
 }
 
-static void print_element(FILE *out, const normd_array *y, size_t index)
+/* What stands around rows and elements. */
+typedef struct notation {
+    const char *open, *comma, *close, *between;
+    bool json; /* which has no numbers that are not finite: null */
+} notation;
+
+static void print_element(FILE *out, const normd_array *y, size_t index, bool json)
 {
     char text[NORMD_NUMBER_TEXT_BYTES];
+    double value = normd_element_load(y, index);
     if (y->dtype == NORMD_I64) {
         fprintf(out, "%" PRId64, ((const int64_t *)y->data)[index]);
+    } else if (json && !isfinite(value)) {
+        fputs("null", out);
     } else {
-        fputs(normd_number_format(normd_element_load(y, index), y->dtype != NORMD_F64, text), out);
+        fputs(normd_number_format(value, y->dtype != NORMD_F64, text), out);
     }
 }
 
-static void write_lines(FILE *out, const normd_array *y, const char *open, const char *comma,
-    const char *close, const char *between)
+static void write_rows(FILE *out, const normd_array *y, const notation *as)
 {
     size_t columns = row_elements(y);
     for (size_t row = 0; row < y->shape.dim[0]; row++) {
-        fputs(row > 0 ? between : "", out);
-        fputs(open, out);
+        fputs(row > 0 ? as->between : "", out);
+        fputs(as->open, out);
         for (size_t c = 0; c < columns; c++) {
-            fputs(c > 0 ? comma : "", out);
-            print_element(out, y, row * columns + c);
+            fputs(c > 0 ? as->comma : "", out);
+            print_element(out, y, row * columns + c, as->json);
         }
-        fputs(close, out);
+        fputs(as->close, out);
     }
 }
 
@@ -126,10 +135,11 @@ static void write_predictions(
     } else if (cli->json && path == NULL) {
         fprintf(out, "{\"version\": %" PRIu64 ", \"%s\": [", all->version,
             all->argmax ? "argmax" : "y");
-        write_lines(out, &all->y, scalar_rows ? "" : "[", ", ", scalar_rows ? "" : "]", ", ");
+        write_rows(out, &all->y,
+            &(notation){scalar_rows ? "" : "[", ", ", scalar_rows ? "" : "]", ", ", true});
         fputs("]}\n", out);
     } else {
-        write_lines(out, &all->y, "", ",", "\n", "");
+        write_rows(out, &all->y, &(notation){"", ",", "\n", "", false});
     }
 }
 
@@ -147,7 +157,9 @@ static normd_cli_exit save(const normd_cli *cli, const char *path, const predict
     if (path != NULL && cli->json) {
         printf("{\"version\": %" PRIu64 ", \"rows\": %zu}\n", all->version, all->y.shape.dim[0]);
     } else if (path != NULL && strcmp(path, "-") != 0) {
-        printf("%zu rows to %s; version %" PRIu64 "\n", all->y.shape.dim[0], path, all->version);
+        size_t rows = all->y.shape.dim[0];
+        printf("%zu row%s to %s; version %" PRIu64 "\n", rows, rows == 1 ? "" : "s", path,
+            all->version);
     }
     return NORMD_CLI_OK;
 }

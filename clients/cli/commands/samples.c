@@ -28,6 +28,11 @@ normd_cli_exit normd_samples_describe(
         about->dtype =
             text_is(normd_client_get(answer->result, "dtype"), "float64") ? NORMD_F64 : NORMD_F32;
         about->labels = text_is(loss, "cross_entropy");
+        about->inputs = 0;
+        const msgpack_object *input = normd_client_get(answer->result, "input");
+        if (input != NULL && input->type == MSGPACK_OBJECT_ARRAY && input->via.array.size == 1) {
+            normd_client_uint(&input->via.array.ptr[0], &about->inputs);
+        }
         normd_client_answer_free(answer);
     }
     return code;
@@ -113,6 +118,15 @@ normd_cli_exit normd_samples_read(const normd_argument *table, const normd_argum
     if (wants_target && dataset->target.data == NULL) {
         normd_dataset_free(dataset);
         return normd_cli_usage_error("--target: expected a column, got none");
+    }
+    /* A table that was trained on still has its targets inside. */
+    size_t columns = normd_dataset_row_elements(&dataset->x);
+    if (options.table != NULL && dataset->target.data == NULL && about->inputs > 0 &&
+        columns == about->inputs + 1) {
+        normd_dataset_free(dataset);
+        return normd_cli_usage_error("%s: expected %zu columns, got %zu; if the last is the "
+                                     "target, leave it out with --target last",
+            options.table, columns - 1, columns);
     }
     return NORMD_CLI_OK;
 }

@@ -6,7 +6,7 @@
 #include "clients/cli/data/dataset.h"
 
 /* What train, evaluate and infer share: where samples come from, and how they go over. The rows
-   stand first in the option tables of the three. */
+   stand first in the option tables of the three; infer, which has no targets, leaves out y. */
 enum {
     NORMD_SAMPLES_X,
     NORMD_SAMPLES_Y,
@@ -21,7 +21,6 @@ enum {
 
 #define NORMD_SAMPLES_TABLE(target_help, batch_help)                                               \
     [NORMD_SAMPLES_X] = {"x", "FILE", "samples as .npy, instead of a table"},                      \
-    [NORMD_SAMPLES_Y] = {"y", "FILE", "their targets as .npy"},                                    \
     [NORMD_SAMPLES_TARGET] = {"target", "COLUMN", target_help},                                    \
     [NORMD_SAMPLES_SKIP_HEADER] = {"skip-header", "WHEN",                                          \
         "auto (default: when the first line is no numbers), yes or no"},                           \
@@ -30,10 +29,13 @@ enum {
     [NORMD_SAMPLES_BATCH] = {"batch", "N", batch_help},                                            \
     [NORMD_SAMPLES_PIPELINE] = {"pipeline", "N", "requests in flight (4)"}
 
+#define NORMD_SAMPLES_TARGETS [NORMD_SAMPLES_Y] = {"y", "FILE", "their targets as .npy"}
+
 /* What the session's description says about its samples. */
 typedef struct normd_samples_session {
     normd_dtype dtype;
-    bool labels; /* the loss takes class numbers */
+    bool labels;     /* the loss takes class numbers */
+    uint64_t inputs; /* numbers in a sample of one axis; 0 when it has more or is not fixed */
 } normd_samples_session;
 
 /* Asks the daemon, or reports why it cannot. */

@@ -14,6 +14,7 @@ enum { EPOCHS = NORMD_SAMPLES_OPTIONS, SHUFFLE, SEED, RATE, ROWS, MAX_PIPELINE =
 
 static const normd_argument options[ROWS] = {
     NORMD_SAMPLES_TABLE("last (default), first, or a column's number from 0", "rows a step (64)"),
+    NORMD_SAMPLES_TARGETS,
     [EPOCHS] = {"epochs", "N", "times to go through the samples (1)"},
     [SHUFFLE] = {"shuffle", NULL, "a new order in each epoch"},
     [SEED] = {"seed", "N", "of the shuffling (0); the same seed gives the same orders"},
@@ -133,8 +134,9 @@ static void print_result(const normd_cli *cli, const training *t)
     double seconds = (double)(normd_clock_now() - t->progress.started) * 1e-9;
     char text[NORMD_PROGRESS_TIME_BYTES];
     if (!cli->json) {
-        printf("trained on %zu samples in %s; version %llu\n", t->progress.samples,
-            normd_progress_time(seconds, text), (unsigned long long)t->last.version);
+        printf("trained on %zu sample%s in %s; version %llu\n", t->progress.samples,
+            t->progress.samples == 1 ? "" : "s", normd_progress_time(seconds, text),
+            (unsigned long long)t->last.version);
         return;
     }
     char loss[NORMD_NUMBER_TEXT_BYTES];
@@ -172,7 +174,7 @@ static normd_cli_exit train(
         return normd_cli_usage_error("out of memory");
     }
     if (!cli->json) {
-        printf("%zu samples, %zu %s of %zu%s\n", rows, t->batches.count,
+        printf("%zu sample%s, %zu %s of %zu%s\n", rows, rows == 1 ? "" : "s", t->batches.count,
             t->batches.count == 1 ? "batch" : "batches", t->batches.size,
             t->batches.merged
                 ? "; the last takes the one row left over, which alone has no variance"

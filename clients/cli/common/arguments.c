@@ -8,8 +8,8 @@
 static size_t find_row(const normd_argument *table, size_t rows, const char *name, size_t length)
 {
     size_t row = 0;
-    while (row < rows &&
-           (strlen(table[row].name) != length || memcmp(table[row].name, name, length) != 0)) {
+    while (row < rows && (table[row].name == NULL || strlen(table[row].name) != length ||
+                             memcmp(table[row].name, name, length) != 0)) {
         row++;
     }
     return row;
@@ -90,6 +90,9 @@ void normd_arguments_help(FILE *out, const normd_argument *table, size_t rows)
     enum { COLUMN = 26 };
     for (size_t row = 0; row < rows; row++) {
         const normd_argument *option = &table[row];
+        if (option->name == NULL) {
+            continue;
+        }
         int width = fprintf(out, "  --%s%s%s", option->name, option->value != NULL ? " " : "",
             option->value != NULL ? option->value : "");
         if (width >= COLUMN) {

@@ -9,8 +9,9 @@
 #include "lib/base/error.h"
 
 /*
- * Command lines by a table: the same rows read the options and print their help. Options are long,
- * take their value as `--name value` or `--name=value`, and may stand anywhere; `--` ends them.
+ * Command lines by a table: the same rows read the options and print their help; a row without a
+ * name is no option. Options are long, take their value as `--name value` or `--name=value`, and
+ * may stand anywhere; `--` ends them.
  */
 typedef struct normd_argument {
     const char *name;  /* without the dashes */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/cmocka_headers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clients/cli/common/arguments.h"
 
-enum { FLAG, COUNT, NAME, ROWS };
+enum { FLAG, UNNAMED, COUNT, NAME, ROWS };
 
 static const normd_argument table[ROWS] = {
     [FLAG] = {"flag", NULL, "a flag"},
@@ -107,6 +108,20 @@ static void numbers_are_checked_against_their_range(void **state)
     assert_non_null(strstr(error.message, "[1, 6]"));
 }
 
+static void a_row_without_a_name_is_no_option(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    normd_arguments_help(out, table, ROWS);
+    fclose(out);
+    assert_string_equal(text, "  --flag                  a flag\n"
+                              "  --count N               a count\n"
+                              "  --name TEXT             a name\n");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +129,7 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(reading_can_stop_at_the_first_word),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(a_row_without_a_name_is_no_option),
         cmocka_unit_test(numbers_are_checked_against_their_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
