@@ -90,8 +90,8 @@ static normd_cli_exit run_command(const normd_cli *cli, int argc, char **argv)
         return NORMD_CLI_OK;
     }
     if (arguments.rest_count < command->least || arguments.rest_count > command->most) {
-        return normd_cli_usage_error("expected normctl %s %s (see normctl help %s)", command->name,
-            command->words, command->name);
+        return normd_cli_usage_error("expected normctl %s%s%s (see normctl help %s)", command->name,
+            command->words[0] != '\0' ? " " : "", command->words, command->name);
     }
     return command->run(cli, &arguments);
 }

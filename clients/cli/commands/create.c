@@ -24,7 +24,8 @@ static const normd_argument options[ROWS] = {
     [CONVENTION] = {"convention", "NAME", "pytorch (default) or keras: defaults and names"},
     [DTYPE] = {"dtype", "NAME", "float32 (default) or float64"},
     [SEED] = {"seed", "N", "of the initial weights"},
-    [IF_EXISTS] = {"if-exists", "WHAT", "error (default), or ok: keep the session that is there"},
+    [IF_EXISTS] = {"if-exists", "WHAT",
+        "error (default); ok: keep the one there, if made the same;\nreplace: make it anew"},
 };
 
 /* The fields of the request that are no plain words; NULL for those not given. */
@@ -84,6 +85,10 @@ static normd_status read_optimizer(const char *text, const char *rate, model *m,
     m->optimizer = normd_model_text_option(text, "--optimizer", error);
     if (m->optimizer == NULL) {
         return error->status;
+    }
+    if (rate != NULL && json_object_get(m->optimizer, "lr") != NULL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "--lr: expected none, since --optimizer has an lr, got \"%s\"", rate);
     }
     if (rate != NULL && (!normd_number_parse(rate, &lr) ||
                             json_object_set_new(m->optimizer, "lr", json_real(lr)) != 0)) {
