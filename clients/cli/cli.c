@@ -3,25 +3,21 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "clients/cli/show/terminal.h"
 
 normd_cli_exit normd_cli_usage_error(const char *format, ...)
 {
     va_list arguments;
+    char text[NORMD_ERROR_MESSAGE_BYTES + 256];
     va_start(arguments, format);
-    fputs("normctl: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fputs("normctl: ", stderr);
+    normd_terminal_text(stderr, text, strlen(text));
+    fputc('\n', stderr);
     return NORMD_CLI_USAGE;
-}
-
-/* The daemon's words, without what could command a terminal. */
-static void print_plainly(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
-    }
 }
 
 normd_cli_exit normd_cli_report(normd_client_status status, const normd_error *error)
@@ -33,7 +29,7 @@ normd_cli_exit normd_cli_report(normd_client_status status, const normd_error *e
     if (status == NORMD_CLIENT_REFUSED) {
         fprintf(stderr, "%s ", normd_status_name(error->status));
     }
-    print_plainly(stderr, error->message);
+    normd_terminal_text(stderr, error->message, strlen(error->message));
     fputc('\n', stderr);
     return status == NORMD_CLIENT_REFUSED || status == NORMD_CLIENT_FAILED ? NORMD_CLI_REFUSED
                                                                            : NORMD_CLI_OFFLINE;

@@ -216,6 +216,17 @@ static normd_status begin(reader *r, normd_error *error)
         return NORMD_OK;
     }
     unread_byte(r);
+    if (r->size >= 6 && memcmp(r->chunk, "\x93NUMPY", 6) == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "%s: expected a table of text, got a .npy file; give it as --x, its targets as --y",
+            r->path);
+    }
+    if (r->size >= 4 && memcmp(r->chunk, "PK\x03\x04", 4) == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "%s: expected a table of text, got a .npz or zip file; save its arrays as .npy and "
+            "give them as --x and --y",
+            r->path);
+    }
     if (r->size >= 3 && memcmp(r->chunk, "\xef\xbb\xbf", 3) == 0) {
         r->at = 3;
     }

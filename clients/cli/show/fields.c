@@ -7,18 +7,10 @@
 
 #include "clients/cli/show/terminal.h"
 
-static void print_text(FILE *out, const char *text, size_t length)
-{
-    for (size_t k = 0; k < length; k++) {
-        unsigned char c = (unsigned char)text[k];
-        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
-    }
-}
-
 static void print_key(FILE *out, const msgpack_object *key)
 {
     if (key->type == MSGPACK_OBJECT_STR) {
-        print_text(out, key->via.str.ptr, key->via.str.size);
+        normd_terminal_text(out, key->via.str.ptr, key->via.str.size);
     }
 }
 
@@ -59,7 +51,7 @@ static void print_map(
     const char *close = head != NULL ? ")" : nested ? "}" : "";
     size_t printed = 0;
     if (head != NULL) {
-        print_text(out, head->via.str.ptr, head->via.str.size);
+        normd_terminal_text(out, head->via.str.ptr, head->via.str.size);
     }
     for (uint32_t k = 0; k < object->via.map.size; k++) {
         const msgpack_object_kv *pair = &object->via.map.ptr[k];
@@ -107,7 +99,7 @@ static void print_value(
         fprintf(out, "%.7g", object->via.f64);
         break;
     case MSGPACK_OBJECT_STR:
-        print_text(out, object->via.str.ptr, object->via.str.size);
+        normd_terminal_text(out, object->via.str.ptr, object->via.str.size);
         break;
     case MSGPACK_OBJECT_ARRAY:
         print_list(out, answer, object);
@@ -170,7 +162,7 @@ static void print_layer(
     const msgpack_object *type = normd_client_get(layer, "type");
     if (type != NULL && type->type == MSGPACK_OBJECT_STR) {
         size_t length = type->via.str.size;
-        print_text(out, type->via.str.ptr, length);
+        normd_terminal_text(out, type->via.str.ptr, length);
         if (layer->via.map.size > 1) {
             fprintf(out, "%*s", length < TYPE_WIDTH ? (int)(TYPE_WIDTH - length) : 1, "");
         }

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "protocol/utf8.h"
+
 size_t normd_terminal_columns(FILE *file)
 {
     struct winsize size;
@@ -20,6 +22,20 @@ bool normd_terminal_is(FILE *file)
 {
     const char *kind = getenv("TERM");
     return isatty(fileno(file)) && (kind == NULL || strcmp(kind, "dumb") != 0);
+}
+
+void normd_terminal_text(FILE *file, const char *text, size_t length)
+{
+    size_t step;
+    for (size_t at = 0; at < length; at += step) {
+        step = normd_utf8_next(text + at, length - at);
+        if (step > 0 && normd_utf8_is_plain(text + at, step)) {
+            fwrite(text + at, 1, step, file);
+        } else {
+            fprintf(file, "\\x%02x", (unsigned char)text[at]);
+            step = 1;
+        }
+    }
 }
 
 bool normd_terminal_is_utf8(void)

@@ -87,6 +87,8 @@ static void mistakes_name_line_and_field(void **state)
         {"", "no lines of numbers"},
         {"a,b\n", "no lines of numbers"},
         {"\n\n", "no lines of numbers"},
+        {"\x93NUMPY\x01", "got a .npy file; give it as --x"},
+        {"PK\x03\x04", "got a .npz or zip file"},
     };
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         normd_csv csv;

@@ -64,7 +64,7 @@ static void fields_are_aligned_and_layers_numbered(void **state)
     normd_write_str(packer, "lr");
     msgpack_pack_double(packer, 0.01);
     /* Control characters do not reach the terminal. */
-    assert_printed(server, "session    evil?[2J\n"
+    assert_printed(server, "session    evil\\x1b[2J\n"
                            "layers      0  linear      out=10 bias=true\n"
                            "            1  relu\n"
                            "loss       mse\n"
