@@ -129,8 +129,7 @@ void normd_client_answer_free(normd_client_answer *answer);
 
 /* The value of a key of a map; NULL when it is no map or has no such key. */
 const msgpack_object *normd_client_get(const msgpack_object *map, const char *key);
-/* Any number as a double or as a whole one; false when the object (which may be NULL) is none. */
-bool normd_client_number(const msgpack_object *object, double *value);
+/* A whole number of at least 0; false when the object (which may be NULL) is none. */
 bool normd_client_uint(const msgpack_object *object, uint64_t *value);
 /* Whether the object is an array map. */
 bool normd_client_is_array(const msgpack_object *object);

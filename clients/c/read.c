@@ -20,7 +20,8 @@ const msgpack_object *normd_client_get(const msgpack_object *map, const char *ke
     return NULL;
 }
 
-bool normd_client_number(const msgpack_object *object, double *value)
+/* Any number as a double; false when the object (which may be NULL) is none. */
+static bool read_number(const msgpack_object *object, double *value)
 {
     if (object == NULL) {
         return false;
@@ -59,11 +60,11 @@ normd_client_status normd_client_read_score(
     normd_client_answer *answer, normd_client_score *score, normd_error *error)
 {
     *score = (normd_client_score){.accuracy = NAN};
-    if (!normd_client_number(normd_client_get(answer->result, "loss"), &score->loss) ||
+    if (!read_number(normd_client_get(answer->result, "loss"), &score->loss) ||
         !normd_client_uint(normd_client_get(answer->result, "version"), &score->version)) {
         return client_fail(error, NORMD_CLIENT_FAILED, "the answer holds no loss and version");
     }
     normd_client_uint(normd_client_get(answer->result, "steps"), &score->steps);
-    normd_client_number(normd_client_get(answer->result, "accuracy"), &score->accuracy);
+    read_number(normd_client_get(answer->result, "accuracy"), &score->accuracy);
     return NORMD_CLIENT_OK;
 }
