@@ -55,7 +55,7 @@ static bool read_shape(const char *text, normd_shape *shape)
 }
 
 static normd_status read_dictionary(
-    const char *path, const char *header, normd_array *array, normd_error *error)
+    const char *path, const char *header, normd_array *array, bool *fortran, normd_error *error)
 {
     const char *descr = find_value(header, "descr");
     size_t length = 0;
@@ -70,9 +70,10 @@ static normd_status read_dictionary(
             length > 0 ? descr : "(compound)");
     }
     const char *order = find_value(header, "fortran_order");
-    if (order == NULL || strncmp(order, "False", 5) != 0) {
+    *fortran = order != NULL && strncmp(order, "True", 4) == 0;
+    if (order == NULL || (!*fortran && strncmp(order, "False", 5) != 0)) {
         return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "%s: expected C order, got Fortran order; save it with numpy.ascontiguousarray", path);
+            "%s: expected fortran_order True or False in the header", path);
     }
     size_t elements;
     if (!read_shape(find_value(header, "shape"), &array->shape) ||
@@ -118,6 +119,46 @@ static char *read_header(const char *path, FILE *file, normd_error *error)
     return header;
 }
 
+static void *allocate(size_t bytes)
+{
+    return bytes > SIZE_MAX - NORMD_ALIGNMENT
+               ? NULL
+               : aligned_alloc(NORMD_ALIGNMENT, (bytes / NORMD_ALIGNMENT + 1) * NORMD_ALIGNMENT);
+}
+
+/* Puts elements whose first index runs fastest into the order in which the last does. */
+static normd_status make_c_order(normd_array *array, normd_error *error)
+{
+    const normd_shape *shape = &array->shape;
+    size_t size = normd_dtype_size(array->dtype);
+    size_t bytes = normd_array_bytes(array);
+    size_t stride[NORMD_MAX_RANK];
+    size_t index[NORMD_MAX_RANK] = {0};
+    char *to = allocate(bytes);
+    if (to == NULL) {
+        return normd_error_no_memory(error);
+    }
+    for (uint32_t axis = 0; axis < shape->rank; axis++) {
+        stride[axis] = axis == 0 ? size : stride[axis - 1] * shape->dim[axis - 1];
+    }
+    size_t from = 0;
+    for (size_t at = 0; at < bytes; at += size) {
+        memcpy(to + at, (const char *)array->data + from, size);
+        /* The next index; `from` follows it. */
+        for (uint32_t axis = shape->rank; axis-- > 0;) {
+            from += stride[axis];
+            if (++index[axis] < shape->dim[axis]) {
+                break;
+            }
+            from -= stride[axis] * shape->dim[axis];
+            index[axis] = 0;
+        }
+    }
+    free(array->data);
+    array->data = to;
+    return NORMD_OK;
+}
+
 /* Reads the elements; the file must hold exactly these. */
 static normd_status read_elements(
     const char *path, FILE *file, normd_array *array, normd_error *error)
@@ -133,11 +174,7 @@ static normd_status read_elements(
         }
         fseek(file, here, SEEK_SET);
     }
-    if (bytes > SIZE_MAX - NORMD_ALIGNMENT) {
-        return normd_error_no_memory(error);
-    }
-    size_t rounded = (bytes / NORMD_ALIGNMENT + 1) * NORMD_ALIGNMENT;
-    array->data = aligned_alloc(NORMD_ALIGNMENT, rounded);
+    array->data = allocate(bytes);
     if (array->data == NULL) {
         return normd_error_no_memory(error);
     }
@@ -157,13 +194,20 @@ normd_status normd_npy_read(const char *path, normd_array *array, normd_error *e
         return normd_error_set(error, NORMD_BAD_ARGUMENT, "%s: %s", path, strerror(errno));
     }
     normd_status status = NORMD_BAD_ARGUMENT;
+    bool fortran = false;
     char *header = read_header(path, file, error);
     if (header != NULL) {
-        status = read_dictionary(path, header, array, error);
+        status = read_dictionary(path, header, array, &fortran, error);
         free(header);
     }
     if (status == NORMD_OK) {
         status = read_elements(path, file, array, error);
+    }
+    if (status == NORMD_OK && fortran) {
+        status = make_c_order(array, error);
+        if (status != NORMD_OK) {
+            free(array->data);
+        }
     }
     fclose(file);
     return status;

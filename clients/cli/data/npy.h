@@ -6,9 +6,9 @@
 
 #include "lib/base/array.h"
 
-/* Reads a .npy file (format 1, 2 or 3, little-endian, C order) of one of normd's types.
-   BAD_ARGUMENT with "file: ..." otherwise. On OK `array->data` is aligned and the caller frees it
-   with free(). */
+/* Reads a .npy file (format 1, 2 or 3, little-endian) of one of normd's types; what is
+   in Fortran order is put into C order. BAD_ARGUMENT with "file: ..." otherwise. On OK
+   `array->data` is aligned and the caller frees it with free(). */
 normd_status normd_npy_read(const char *path, normd_array *array, normd_error *error);
 
 /* The header of a .npy file in format 1 for what follows: (rows, columns) elements, or (rows) when

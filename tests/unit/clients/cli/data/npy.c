@@ -88,6 +88,47 @@ static void types_and_ranks_are_read(void **state)
     }
 }
 
+static void fortran_order_is_put_into_c_order(void **state)
+{
+    (void)state;
+    static const char *const header =
+        "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 4), }\n";
+    unsigned char elements[24];
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned j = 0; j < 3; j++) {
+            for (unsigned k = 0; k < 4; k++) {
+                elements[i + 2 * j + 6 * k] = (unsigned char)(100 * i + 10 * j + k);
+            }
+        }
+    }
+    normd_array array;
+    normd_error error;
+    assert_int_equal(
+        read_file(make_file(1, header, elements, sizeof elements), &array, &error), NORMD_OK);
+    for (unsigned n = 0; n < sizeof elements; n++) {
+        unsigned expected = 100 * (n / 12) + 10 * (n / 4 % 3) + n % 4;
+        assert_int_equal(((const unsigned char *)array.data)[n], expected);
+    }
+    free(array.data);
+
+    static const char *const others[] = {
+        "{'descr': '<f4', 'fortran_order': True, 'shape': (6,), }\n",
+        "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 6), }\n",
+    };
+    for (size_t k = 0; k < 2; k++) {
+        assert_int_equal(
+            read_file(make_file(1, others[k], six, sizeof six), &array, &error), NORMD_OK);
+        assert_memory_equal(array.data, six, sizeof six);
+        free(array.data);
+    }
+    assert_int_equal(
+        read_file(
+            make_file(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (0, 3), }\n", NULL, 0),
+            &array, &error),
+        NORMD_OK);
+    free(array.data);
+}
+
 static void what_cannot_be_read_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -96,12 +137,13 @@ static void what_cannot_be_read_is_refused_with_the_reason(void **state)
         size_t size;
         const char *part;
     } wrong[] = {
-        {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24, "Fortran order"},
+        {"{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 3), }", 24, "fortran_order"},
+        {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 20, "expected 24 bytes"},
         {"{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }", 24, "the type >f4"},
         {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 3), }", 24, "the type |O"},
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8, "(compound)"},
         {"{'fortran_order': False, 'shape': (2,), }", 8, "the type"},
-        {"{'descr': '<f4', 'shape': (2,), }", 8, "Fortran order"},
+        {"{'descr': '<f4', 'shape': (2,), }", 8, "fortran_order"},
         {"{'descr': '<f4', 'fortran_order': False, }", 8, "a shape"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, x), }", 8, "a shape"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2", 8, "a shape"},
@@ -170,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_formats_are_read),
         cmocka_unit_test(types_and_ranks_are_read),
+        cmocka_unit_test(fortran_order_is_put_into_c_order),
         cmocka_unit_test(what_cannot_be_read_is_refused_with_the_reason),
         cmocka_unit_test(every_cut_of_a_file_is_refused),
         cmocka_unit_test(a_written_header_reads_back),
