@@ -45,6 +45,13 @@ static void collect_columns(
     }
 }
 
+static void free_columns(normd_table *table)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        free(table->values[c]);
+    }
+}
+
 /* "1  batch_norm  128 features  num_batches_tracked 230". */
 static void print_title(
     normd_client_answer *answer, const msgpack_object *layer, const normd_table *table)
@@ -82,26 +89,47 @@ static void print_layer(const normd_cli *cli, normd_client_answer *answer,
     if (table.columns > 0) {
         normd_table_print(stdout, &table, begin, end, cli->ascii, normd_terminal_columns(stdout));
     }
-    for (size_t c = 0; c < table.columns; c++) {
-        free(table.values[c]);
-    }
+    free_columns(&table);
 }
 
-static void print_layers(
+/* The features of the largest layer. */
+static size_t most_features(normd_client_answer *answer, const msgpack_object *layers)
+{
+    size_t most = 0;
+    for (uint32_t k = 0; k < layers->via.array.size; k++) {
+        normd_table table = {.columns = 0};
+        if (layers->via.array.ptr[k].type == MSGPACK_OBJECT_MAP) {
+            collect_columns(answer, &layers->via.array.ptr[k], &table);
+        }
+        most = table.rows > most ? table.rows : most;
+        free_columns(&table);
+    }
+    return most;
+}
+
+static normd_cli_exit print_layers(
     const normd_cli *cli, normd_client_answer *answer, size_t begin, size_t end)
 {
     const msgpack_object *layers = normd_client_get(answer->result, "layers");
+    bool empty =
+        layers == NULL || layers->type != MSGPACK_OBJECT_ARRAY || layers->via.array.size == 0;
+    size_t most = empty ? 0 : most_features(answer, layers);
+    if (most > 0 && (begin >= most || begin == end)) {
+        return normd_cli_usage_error(
+            "--features: expected some of 0:%zu, got none from %zu on", most, begin);
+    }
     uint64_t version = 0;
     normd_client_uint(normd_client_get(answer->result, "version"), &version);
     printf("version %llu\n", (unsigned long long)version);
-    if (layers == NULL || layers->type != MSGPACK_OBJECT_ARRAY || layers->via.array.size == 0) {
+    if (empty) {
         puts("no layers with statistics");
-        return;
+        return NORMD_CLI_OK;
     }
     for (uint32_t k = 0; k < layers->via.array.size; k++) {
         putchar('\n');
         print_layer(cli, answer, &layers->via.array.ptr[k], begin, end);
     }
+    return NORMD_CLI_OK;
 }
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
@@ -133,7 +161,7 @@ static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments
         if (cli->json) {
             normd_json_print(stdout, answer, answer->result);
         } else {
-            print_layers(cli, answer, begin, end);
+            code = print_layers(cli, answer, begin, end);
         }
         normd_client_answer_free(answer);
     }

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "clients/cli/show/progress.h"
 #include "clients/cli/show/terminal.h"
 
 static void print_key(FILE *out, const msgpack_object *key)
@@ -176,6 +178,49 @@ static void print_layer(
     fputc('\n', out);
 }
 
+/* Seconds, which people read as "5 min 03 s". */
+static bool is_duration(const msgpack_object_kv *pair)
+{
+    return pair->val.type == MSGPACK_OBJECT_FLOAT64 && key_length(&pair->key) == 6 &&
+           memcmp(pair->key.via.str.ptr, "uptime", 6) == 0;
+}
+
+/* A value after its key, broken between words where the line is full. */
+static void print_wrapped(
+    FILE *out, normd_client_answer *answer, const msgpack_object_kv *pair, size_t indent)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (memory == NULL) {
+        return;
+    }
+    if (is_duration(pair)) {
+        char time[NORMD_PROGRESS_TIME_BYTES];
+        fputs(normd_progress_time(pair->val.via.f64, time), memory);
+    } else {
+        normd_fields_value(memory, answer, &pair->val);
+    }
+    fclose(memory);
+    size_t columns = normd_terminal_columns(out);
+    size_t column = indent;
+    const char *separator = "";
+    for (const char *word = text; *word != '\0';) {
+        size_t length = strcspn(word, " ");
+        if (column > indent && column + 1 + length > columns) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+            separator = "";
+        }
+        fprintf(out, "%s%.*s", separator, (int)length, word);
+        column += strlen(separator) + length;
+        separator = " ";
+        word += length + (word[length] == ' ');
+    }
+    fputc('\n', out);
+    free(text);
+}
+
 static void print_numbered(
     FILE *out, normd_client_answer *answer, const msgpack_object *list, size_t indent)
 {
@@ -204,8 +249,7 @@ void normd_fields_print(FILE *out, normd_client_answer *answer, const msgpack_ob
         if (is_list_of_maps(&pair->val)) {
             print_numbered(out, answer, &pair->val, width + 2);
         } else {
-            normd_fields_value(out, answer, &pair->val);
-            fputc('\n', out);
+            print_wrapped(out, answer, pair, width + 2);
         }
     }
 }

@@ -10,7 +10,8 @@
    as their type and shape. Written by normd_terminal_text. */
 void normd_fields_value(FILE *out, normd_client_answer *answer, const msgpack_object *object);
 
-/* A map as aligned lines "key  value"; a list of maps (layers) as a numbered line for each. */
+/* A map as aligned lines "key  value", broken at the terminal's width; a list of maps (layers) as a
+ * numbered line for each. */
 void normd_fields_print(FILE *out, normd_client_answer *answer, const msgpack_object *map);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct normd_table {
 
 /*
  * Rows [begin, end) with their index, then minimum, median and maximum of all rows, then a profile
- * and a histogram of each column:
+ * and a histogram of each column. Fitted to `width`; columns that do not fit follow below the rest.
  *
  *   feature  running_mean  running_var
  *         0        0.1034       1.0212
@@ -26,7 +26,8 @@ typedef struct normd_table {
  *    median        0.0120       0.9981
  *       max         1.221        3.141
  *
- *   running_mean  ▁▂▄▇█▃▂▁▁▂▅   how often ▁▃█▅▁
+ *                 by feature   how often, min to max
+ *   running_mean  ▁▂▄▇█▃▂▁▁▂▅  ▁▃█▅▁
  */
 void normd_table_print(
     FILE *out, const normd_table *table, size_t begin, size_t end, bool ascii, size_t width);

@@ -72,10 +72,35 @@ static void fields_are_aligned_and_layers_numbered(void **state)
     fake_server_destroy(server);
 }
 
+static void long_lines_are_broken_between_words_and_durations_are_read_out(void **state)
+{
+    (void)state;
+    fake_server *server = fake_server_create();
+    msgpack_packer *packer = fake_server_answer(server, 0);
+    msgpack_pack_map(packer, 2);
+    normd_write_str(packer, "uptime");
+    msgpack_pack_double(packer, 303.30001);
+    normd_write_str(packer, "limits");
+    msgpack_pack_map(packer, 3);
+    normd_write_str(packer, "message_bytes");
+    msgpack_pack_uint64(packer, UINT64_MAX);
+    normd_write_str(packer, "payload_bytes");
+    msgpack_pack_uint64(packer, UINT64_MAX);
+    normd_write_str(packer, "elements");
+    msgpack_pack_int(packer, 65536);
+    /* What is no terminal has 80 columns. */
+    assert_printed(server,
+        "uptime  5 min 03 s\n"
+        "limits  message_bytes=18446744073709551615 payload_bytes=18446744073709551615\n"
+        "        elements=65536\n");
+    fake_server_destroy(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_aligned_and_layers_numbered),
+        cmocka_unit_test(long_lines_are_broken_between_words_and_durations_are_read_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
