@@ -289,9 +289,9 @@ void normd_settings_help(FILE *stream)
         int width = 26 - (int)strlen(row->name) - 3;
         fprintf(stream, "  --%s %-*s %s\n", row->name, width, row->argument, row->help);
     }
-    fputs("  --config FILE             lines `name value` with the names above; # comments;\n"
-          "                            the command line wins over the file\n"
-          "  --help                    this text\n"
-          "  --version                 the version\n",
+    fputs("  --config FILE              lines `name value` with the names above; # comments;\n"
+          "                             the command line wins over the file\n"
+          "  --help                     this text\n"
+          "  --version                  the version\n",
         stream);
 }
