@@ -13,6 +13,10 @@ enum {
        its own in the system call. */
     COPIED_BYTES = 8 * 1024,
     GATHERED = 64,
+    /* What is done in one turn: so many messages, of which each piece of so many bytes, of the
+       request and of what is answered at once, counts as one more. */
+    TURN_MESSAGES = 128,
+    TURN_BYTES = 4 * 1024,
 };
 
 static void pump(normd_connection *connection);
@@ -65,6 +69,9 @@ static void on_closed(void *context)
     normd_connection *connection = context;
     normd_server *server = connection->server;
     connection->transport = NULL;
+    if (connection->waits) {
+        normd_turns_leave(&server->turns, connection);
+    }
     normd_out_queue_clear(&connection->out);
     if (connection->previous != NULL) {
         connection->previous->next = connection->next;
@@ -92,7 +99,6 @@ static void on_arrived(void *context, ssize_t size)
     if (size == UV_EOF) {
         /* A peer may close its side first and wait for answers. */
         connection->ended = true;
-        connection->transport->operations->stop_reading(connection->transport);
     } else if (size < 0) {
         normd_connection_close(connection);
         return;
@@ -102,13 +108,18 @@ static void on_arrived(void *context, ssize_t size)
     pump(connection);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool is_over(const normd_connection *connection, uint32_t requests, size_t bytes)
 {
     return connection->in_flight >= requests || connection->out.bytes >= bytes;
 }
 
-/* Hands on one message. False when there is none to be had. */
-static bool next_message(normd_connection *connection)
+/* Hands on one message and takes its size off the turn. False when there is none to be had. */
+static bool next_message(normd_connection *connection, size_t *turn)
 {
     normd_message *message;
     normd_server *server = connection->server;
@@ -116,6 +127,7 @@ static bool next_message(normd_connection *connection)
     case NORMD_ASSEMBLER_MORE:
         return false;
     case NORMD_ASSEMBLER_MESSAGE:
+        *turn -= smaller(message->head_size / TURN_BYTES + 1, *turn);
         if (normd_dispatch(connection, message)) {
             return true;
         }
@@ -187,20 +199,39 @@ static const normd_transport_events connection_events = {
     .closed = on_closed,
 };
 
-static void pause_reading(normd_connection *connection)
+static void set_reading(normd_connection *connection)
 {
-    connection->paused = true;
-    if (!connection->ended) {
+    bool wanted = !connection->paused && !connection->waits && !connection->ended;
+    if (wanted == connection->reading || connection->closing) {
+        return;
+    }
+    connection->reading = wanted;
+    if (!wanted) {
         connection->transport->operations->stop_reading(connection->transport);
+    } else if (connection->transport->operations->start_reading(connection->transport) != 0) {
+        normd_connection_close(connection);
     }
 }
 
-static void resume_reading(normd_connection *connection)
+/* Hands on what was read, as much as one turn holds. */
+static void take_turn(normd_connection *connection)
 {
-    connection->paused = false;
-    if (!connection->ended &&
-        connection->transport->operations->start_reading(connection->transport) != 0) {
-        normd_connection_close(connection);
+    size_t turn = TURN_MESSAGES;
+    while (!connection->closing && !connection->paused) {
+        if (turn == 0) {
+            normd_turns_wait(&connection->server->turns, connection);
+            return;
+        }
+        size_t before = connection->out.bytes;
+        if (!next_message(connection, &turn)) {
+            return;
+        }
+        turn -= smaller((connection->out.bytes - before) / TURN_BYTES, turn);
+        if (connection->out.bytes >= NORMD_CONNECTION_BYTES_HIGH) {
+            send_out(connection);
+        }
+        connection->paused =
+            is_over(connection, NORMD_CONNECTION_REQUESTS_HIGH, NORMD_CONNECTION_BYTES_HIGH);
     }
 }
 
@@ -212,23 +243,26 @@ static void pump(normd_connection *connection)
     send_out(connection);
     if (connection->paused && !connection->closing &&
         !is_over(connection, NORMD_CONNECTION_REQUESTS_LOW, NORMD_CONNECTION_BYTES_LOW)) {
-        resume_reading(connection);
+        connection->paused = false;
     }
-    while (!connection->closing && !connection->paused && next_message(connection)) {
-        if (connection->out.bytes >= NORMD_CONNECTION_BYTES_HIGH) {
-            send_out(connection);
-        }
-        if (is_over(connection, NORMD_CONNECTION_REQUESTS_HIGH, NORMD_CONNECTION_BYTES_HIGH)) {
-            pause_reading(connection);
-        }
+    if (!connection->waits) {
+        take_turn(connection);
     }
     send_out(connection);
+    set_reading(connection);
     bool all_sent = connection->in_flight == 0 && connection->out.bytes == 0;
-    if (connection->ended && all_sent && !connection->paused) {
+    if (connection->ended && all_sent && !connection->paused && !connection->waits) {
         normd_connection_close(connection);
     }
     if (connection->server->stop == NORMD_STOP_ANSWERS && all_sent) {
         normd_connection_finish(connection);
+    }
+}
+
+void normd_connection_go_on(normd_connection *connection)
+{
+    if (!connection->closing) {
+        pump(connection);
     }
 }
 
@@ -305,7 +339,5 @@ void normd_connection_open(normd_server *server, normd_transport *transport)
     server->connections = connection;
     server->connection_count++;
     normd_transport_attach(transport, &connection_events, connection);
-    if (transport->operations->start_reading(transport) != 0) {
-        normd_connection_close(connection);
-    }
+    set_reading(connection);
 }

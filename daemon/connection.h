@@ -16,7 +16,8 @@ struct normd_server;
 /*
  * One peer. Reads messages and hands them to dispatch, and sends answers in the order in which they
  * are done. When too many requests are in flight or too many bytes wait to be read by the peer, it
- * stops reading until there are fewer. Loop thread only.
+ * stops reading until there are fewer; and so it does when it has read more than is done in one
+ * turn, until the others had theirs. Loop thread only.
  *
  * It stays until its transport is closed and its last request is done; answers to a peer that has
  * gone are dropped.
@@ -25,6 +26,7 @@ typedef struct normd_connection {
     struct normd_server *server;
     struct normd_connection *previous, *next; /* of the server's list */
     struct normd_connection *next_touched;    /* of those with new answers */
+    struct normd_connection *previous_turn, *next_turn; /* of those that wait for one */
     normd_transport *transport;               /* NULL when it is closed */
     normd_assembler *assembler;
     normd_payload_memory memory;
@@ -33,7 +35,9 @@ typedef struct normd_connection {
     normd_keys keys;    /* of the arrays that the peer sent last */
     uint32_t in_flight; /* requests that are not answered */
     bool touched;
-    bool paused;   /* not reading, for the peer has to read or wait first */
+    bool waits;    /* for a turn, with messages that have been read */
+    bool paused;   /* the peer has to read or wait first */
+    bool reading;
     bool ended;    /* the peer sends nothing more */
     bool closing;  /* close was called */
     bool finished; /* nothing more will be sent */
@@ -56,6 +60,9 @@ void normd_connection_answer(normd_connection *connection, struct normd_request 
 
 /* Sends what waits, and reads on where that was stopped. The connection may be gone afterwards. */
 void normd_connection_flush(normd_connection *connection);
+
+/* Has waited for its turn: hands on more of what was read. */
+void normd_connection_go_on(normd_connection *connection);
 
 /* Closes without waiting for anything. */
 void normd_connection_close(normd_connection *connection);

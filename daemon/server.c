@@ -43,6 +43,7 @@ static normd_status start_engine(
             settings->instruction_set);
     }
     normd_blas_single_thread();
+    engine->totals = &server->totals;
     engine->context_bytes = settings->context_bytes;
     engine->context_milliseconds = settings->context_seconds * 1000;
     uint64_t message = settings->max_message_bytes;
@@ -88,6 +89,9 @@ static normd_status start_loop(normd_server *server, normd_error *error)
     if (result == 0) {
         result = uv_timer_init(&server->loop, &server->deadline);
         server->deadline.data = server;
+    }
+    if (result == 0) {
+        result = normd_turns_open(&server->turns, &server->loop);
     }
     if (result != 0) {
         return normd_error_set(

@@ -15,6 +15,7 @@
 #include "daemon/request.h"
 #include "daemon/session_map.h"
 #include "daemon/settings.h"
+#include "daemon/turns.h"
 #include "lib/session/session.h"
 #include "protocol/limits.h"
 
@@ -36,6 +37,7 @@ typedef struct normd_server {
     uv_loop_t loop;
     normd_limits limits;
     normd_engine engine;
+    normd_session_totals totals;
     normd_memory memory;
     normd_session_map sessions;
     normd_completion completion;
@@ -47,6 +49,7 @@ typedef struct normd_server {
     normd_listener listener[NORMD_SERVER_LISTENERS];
     normd_connection *connections;
     size_t connection_count;
+    normd_turns turns;
     normd_connection *touched; /* have new answers that are not sent */
     size_t in_flight;          /* requests between decoding and answer */
     uint64_t started;          /* uv_hrtime */

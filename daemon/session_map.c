@@ -52,6 +52,7 @@ normd_session_entry *normd_session_map_claim(
             free_entry(entry);
             return NULL;
         }
+        map->sorted = false;
     }
     entry->references++;
     return entry;
@@ -63,6 +64,7 @@ void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry
         return;
     }
     entry->listed = false;
+    map->sessions -= entry->session != NULL;
     HASH_DEL(map->entries, entry);
     entry->references--;
     if (entry->references == 0) {
@@ -78,6 +80,32 @@ void normd_session_map_release(normd_session_map *map, normd_session_entry *entr
     } else if (entry->references == 1 && entry->listed && entry->session == NULL) {
         normd_session_map_unlist(map, entry);
     }
+}
+
+void normd_session_map_put(
+    normd_session_map *map, normd_session_entry *entry, normd_session *session)
+{
+    normd_session *there = entry->session;
+    entry->session = session;
+    if (there != NULL) {
+        normd_session_map_retire(map, there);
+    } else {
+        map->sessions += entry->listed;
+    }
+}
+
+static int by_name(const normd_session_entry *a, const normd_session_entry *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+const normd_session_entry *normd_session_map_sorted(normd_session_map *map)
+{
+    if (!map->sorted) {
+        HASH_SORT(map->entries, by_name);
+        map->sorted = true;
+    }
+    return map->entries;
 }
 
 typedef struct retirement {
@@ -115,9 +143,5 @@ void normd_session_map_clear(normd_session_map *map)
 
 size_t normd_session_map_count(const normd_session_map *map)
 {
-    size_t count = 0;
-    for (const normd_session_entry *entry = map->entries; entry != NULL; entry = entry->hh.next) {
-        count += entry->session != NULL;
-    }
-    return count;
+    return map->sessions;
 }

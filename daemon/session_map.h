@@ -33,6 +33,8 @@ typedef struct normd_session_entry {
 
 typedef struct normd_session_map {
     normd_session_entry *entries;
+    bool sorted;     /* the entries are in the order of their names */
+    size_t sessions; /* entries with a session */
     normd_pool *pool;
     const normd_session_queue_work *work;
 } normd_session_map;
@@ -56,11 +58,19 @@ void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry
 /* Gives a reference back. */
 void normd_session_map_release(normd_session_map *map, normd_session_entry *entry);
 
+/* Gives the entry its session, which takes the place of one that may be there. No turn of its queue
+   may run. */
+void normd_session_map_put(
+    normd_session_map *map, normd_session_entry *entry, normd_session *session);
+
+/* The entries in the order of their names' bytes, linked by hh.next. */
+const normd_session_entry *normd_session_map_sorted(normd_session_map *map);
+
 /* Destroys a session that nobody can reach any more, as a job of the pool: giving back gigabytes
    takes longer than the loop may wait. */
 void normd_session_map_retire(normd_session_map *map, normd_session *session);
 
-/* Entries that have a session. */
+/* Entries in the map that have a session. */
 size_t normd_session_map_count(const normd_session_map *map);
 
 #endif

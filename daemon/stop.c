@@ -44,6 +44,7 @@ static void begin_handles(normd_server *server)
         uv_close((uv_handle_t *)&server->signal[i], NULL);
     }
     uv_close((uv_handle_t *)&server->deadline, NULL);
+    normd_turns_close(&server->turns);
 }
 
 void normd_server_stop_advance(normd_server *server)

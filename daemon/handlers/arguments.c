@@ -143,12 +143,8 @@ normd_status normd_parse_nothing(
 void normd_put_made_session(normd_request *request)
 {
     if (request->made != NULL) {
-        normd_session *there = request->entry->session;
-        request->entry->session = request->made;
+        normd_session_map_put(&request->server->sessions, request->entry, request->made);
         request->made = NULL;
-        if (there != NULL) {
-            normd_session_map_retire(&request->server->sessions, there);
-        }
     }
 }
 

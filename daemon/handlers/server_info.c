@@ -5,15 +5,11 @@
 #include "daemon/server.h"
 #include "lib/blas/blas.h"
 
-static uint64_t session_bytes(const normd_session_map *map)
+/* Kept as totals: walking over thousands of sessions would stop the loop. */
+static uint64_t session_bytes(const normd_session_totals *totals)
 {
-    uint64_t bytes = 0;
-    for (const normd_session_entry *entry = map->entries; entry != NULL; entry = entry->hh.next) {
-        if (entry->session != NULL) {
-            bytes += normd_session_bytes(entry->session);
-        }
-    }
-    return bytes;
+    return atomic_load_explicit(&totals->bytes, memory_order_relaxed) +
+           normd_budget_used(&totals->contexts);
 }
 
 static normd_status run(normd_request *request, normd_error *error)
@@ -28,7 +24,7 @@ static normd_status run(normd_request *request, normd_error *error)
     normd_answer_text(&packer, "blas", normd_blas_name());
     normd_answer_uint(&packer, "connections", server->connection_count);
     normd_answer_uint(&packer, "sessions", normd_session_map_count(&server->sessions));
-    normd_answer_uint(&packer, "bytes", session_bytes(&server->sessions));
+    normd_answer_uint(&packer, "bytes", session_bytes(&server->totals));
     normd_answer_limits(&packer, &server->limits);
     return NORMD_OK;
 }

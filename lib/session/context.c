@@ -37,6 +37,12 @@ static void drop_oldest(normd_session *session)
     normd_context_drop(session, oldest);
 }
 
+/* From the budget of all sessions. */
+static bool take_total(normd_session *session, size_t bytes)
+{
+    return session->totals == NULL || normd_budget_take(&session->totals->contexts, bytes);
+}
+
 void normd_context_keep(normd_session *session, normd_context *context)
 {
     context->bytes = context->x->capacity + context->arena->capacity;
@@ -46,6 +52,13 @@ void normd_context_keep(normd_session *session, normd_context *context)
         return;
     }
     while (kept_bytes(session) > session->context_budget - context->bytes) {
+        drop_oldest(session);
+    }
+    while (!take_total(session, context->bytes)) {
+        if (session->oldest == NULL) {
+            normd_context_drop(session, context);
+            return;
+        }
         drop_oldest(session);
     }
     context->next = NULL;
@@ -89,6 +102,9 @@ void normd_context_remove(normd_session *session, normd_context *context)
         session->newest = before;
     }
     atomic_fetch_sub_explicit(&session->context_bytes, context->bytes, memory_order_relaxed);
+    if (session->totals != NULL) {
+        normd_budget_give(&session->totals->contexts, context->bytes);
+    }
 }
 
 void normd_context_drop_all(normd_session *session)

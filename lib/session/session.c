@@ -11,6 +11,9 @@ char *normd_session_allocate_gradients(normd_session *session)
     if (gradients != NULL) {
         memset(gradients, 0, bytes);
         atomic_fetch_add_explicit(&session->gradient_bytes, bytes, memory_order_relaxed);
+        if (session->totals != NULL) {
+            atomic_fetch_add_explicit(&session->totals->bytes, bytes, memory_order_relaxed);
+        }
     }
     return gradients;
 }
@@ -67,14 +70,23 @@ static bool make_digest(normd_session *session, const normd_change *initial)
            digest_slab(compute, initial->statistics, model->statistic_bytes, &session->digest);
 }
 
+static normd_slab_shelf *make_shelf(const normd_session *session, size_t bytes)
+{
+    normd_slab_shelf *shelf = normd_slab_shelf_create(bytes);
+    if (shelf != NULL && session->totals != NULL) {
+        normd_slab_shelf_count_in(shelf, &session->totals->bytes);
+    }
+    return shelf;
+}
+
 static bool make_shelves(normd_session *session)
 {
     const normd_model *model = session->model;
     size_t snapshot = normd_round_to_line(sizeof(normd_snapshot)) + model->derived_bytes;
-    session->parameter_shelf = normd_slab_shelf_create(model->parameter_bytes);
-    session->statistic_shelf = normd_slab_shelf_create(model->statistic_bytes);
-    session->slot_shelf = normd_slab_shelf_create(model->slots * model->parameter_bytes);
-    session->snapshot_shelf = normd_slab_shelf_create(snapshot);
+    session->parameter_shelf = make_shelf(session, model->parameter_bytes);
+    session->statistic_shelf = make_shelf(session, model->statistic_bytes);
+    session->slot_shelf = make_shelf(session, model->slots * model->parameter_bytes);
+    session->snapshot_shelf = make_shelf(session, snapshot);
     session->gradients = normd_session_allocate_gradients(session);
     return session->parameter_shelf != NULL && session->statistic_shelf != NULL &&
            session->slot_shelf != NULL && session->snapshot_shelf != NULL &&
@@ -120,6 +132,7 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     pthread_mutex_init(&made->lock, NULL);
     atomic_init(&made->context_bytes, 0);
     atomic_init(&made->gradient_bytes, 0);
+    made->totals = engine->totals;
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
     normd_compute compute = {.pool = engine->pool, .buffers = engine->buffers};
@@ -158,6 +171,11 @@ void normd_session_destroy(normd_session *session)
     normd_slab_shelf_release(session->statistic_shelf);
     normd_slab_shelf_release(session->slot_shelf);
     normd_slab_shelf_release(session->snapshot_shelf);
+    if (session->totals != NULL) {
+        atomic_fetch_sub_explicit(&session->totals->bytes,
+            atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed),
+            memory_order_relaxed);
+    }
     free(session->gradients);
     free(session->accumulated);
     normd_model_release(session->model);

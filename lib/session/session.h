@@ -9,6 +9,7 @@
 #include "lib/base/array.h"
 #include "lib/conventions/convention.h"
 #include "lib/kernels/kernels.h"
+#include "lib/memory/budget.h"
 #include "lib/memory/buffer.h"
 #include "lib/memory/limits.h"
 #include "lib/options/options.h"
@@ -30,6 +31,12 @@
 typedef struct normd_session normd_session;
 typedef struct normd_snapshot normd_snapshot;
 
+/* What all sessions of an engine take together. */
+typedef struct normd_session_totals {
+    atomic_size_t bytes;   /* that parameters, statistics, slots and gradients take now */
+    normd_budget contexts; /* kept forward steps */
+} normd_session_totals;
+
 /* What all sessions of a process share; outlives them. */
 typedef struct normd_engine {
     normd_pool *pool; /* or NULL: everything on the calling thread */
@@ -38,6 +45,7 @@ typedef struct normd_engine {
     size_t context_bytes;          /* budget a session for kept forward steps */
     uint64_t context_milliseconds; /* and how long one is kept; 0: no limit */
     normd_memory_limits limits;
+    normd_session_totals *totals; /* or NULL */
 } normd_engine;
 
 /* Reads the whole configuration (`layers`, `input`, `loss`, `optimizer`, `convention`, `dtype`,

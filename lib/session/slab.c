@@ -13,6 +13,7 @@ struct normd_slab_shelf {
     size_t slabs; /* allocated, in use or not */
     size_t free_slabs;
     bool owned;
+    atomic_size_t *total; /* or NULL */
     normd_slab *free;
 };
 
@@ -25,6 +26,33 @@ normd_slab_shelf *normd_slab_shelf_create(size_t bytes)
         shelf->bytes = bytes;
     }
     return shelf;
+}
+
+void normd_slab_shelf_count_in(normd_slab_shelf *shelf, atomic_size_t *total)
+{
+    shelf->total = total;
+}
+
+static size_t slab_bytes(const normd_slab_shelf *shelf)
+{
+    return shelf->bytes + sizeof(normd_slab);
+}
+
+/* With the lock held, as the next. */
+static void add_slab(normd_slab_shelf *shelf)
+{
+    shelf->slabs++;
+    if (shelf->total != NULL) {
+        atomic_fetch_add_explicit(shelf->total, slab_bytes(shelf), memory_order_relaxed);
+    }
+}
+
+static void subtract_slab(normd_slab_shelf *shelf)
+{
+    shelf->slabs--;
+    if (shelf->total != NULL) {
+        atomic_fetch_sub_explicit(shelf->total, slab_bytes(shelf), memory_order_relaxed);
+    }
 }
 
 static void shelf_destroy(normd_slab_shelf *shelf)
@@ -43,7 +71,7 @@ void normd_slab_shelf_release(normd_slab_shelf *shelf)
     while (shelf->free != NULL) {
         normd_slab *slab = shelf->free;
         shelf->free = slab->next;
-        shelf->slabs--;
+        subtract_slab(shelf);
         free(slab);
     }
     bool last = shelf->slabs == 0;
@@ -56,7 +84,7 @@ void normd_slab_shelf_release(normd_slab_shelf *shelf)
 size_t normd_slab_shelf_bytes(normd_slab_shelf *shelf)
 {
     pthread_mutex_lock(&shelf->lock);
-    size_t bytes = shelf->slabs * (shelf->bytes + sizeof(normd_slab));
+    size_t bytes = shelf->slabs * slab_bytes(shelf);
     pthread_mutex_unlock(&shelf->lock);
     return bytes;
 }
@@ -81,7 +109,7 @@ normd_slab *normd_slab_take(normd_slab_shelf *shelf)
         shelf->free = slab->next;
         shelf->free_slabs--;
     } else {
-        shelf->slabs++;
+        add_slab(shelf);
     }
     pthread_mutex_unlock(&shelf->lock);
     if (slab == NULL) {
@@ -89,7 +117,7 @@ normd_slab *normd_slab_take(normd_slab_shelf *shelf)
     }
     if (slab == NULL) {
         pthread_mutex_lock(&shelf->lock);
-        shelf->slabs--;
+        subtract_slab(shelf);
         pthread_mutex_unlock(&shelf->lock);
         return NULL;
     }
@@ -118,7 +146,7 @@ void normd_slab_release(normd_slab *slab)
         shelf->free = slab;
         shelf->free_slabs++;
     } else {
-        shelf->slabs--;
+        subtract_slab(shelf);
     }
     bool last = !shelf->owned && shelf->slabs == 0;
     pthread_mutex_unlock(&shelf->lock);
