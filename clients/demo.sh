@@ -154,7 +154,7 @@ tell_how_to_talk() {
 It listens on 127.0.0.1:$port, process $daemon. Try:
   build/bin/normctl --port $port stats digits
   build/bin/normctl --port $port evaluate digits $work/test.csv --scale 16
-  build/bin/normctl --port $port infer digits $work/test.csv --scale 16 --argmax
+  build/bin/normctl --port $port infer digits $work/test.csv --scale 16 --target last --argmax
 Stop it with:
   kill $daemon; rm -r $work
 EOF
