@@ -46,38 +46,17 @@ NORMD_INLINE key_vector keys_of(const float *from)
     return (key_vector)((bits & (uint32_t)INT32_MAX) + (uint32_t)INT32_MAX);
 }
 
+/* The key of zero in the lanes that the mask leaves out. */
+NORMD_INLINE key_vector keys_masked(key_vector keys, lane_mask mask)
+{
+    key_vector kept = __builtin_convertvector(mask, key_vector);
+    return (keys & kept) | (~kept & INT32_MAX);
+}
+
 NORMD_INLINE key_vector keys_least(key_vector a, key_vector b)
 {
     key_vector less = a < b;
     return (a & less) | (b & ~less);
-}
-
-/* Adds units the fast way. */
-NORMD_INLINE void add_units_fast(
-    void *lanes, size_t at, size_t skip, size_t offset, size_t stride, size_t rows)
-{
-    lane_strip *strip = lanes;
-    const element *x = strip->x + offset;
-    double_vector sum[PARTS], squares[PARTS], pilot[PARTS];
-    key_vector least[PARTS];
-    memcpy(sum, strip->sum + at, sizeof sum);
-    memcpy(squares, strip->squares + at, sizeof squares);
-    memcpy(pilot, strip->pilot + at, sizeof pilot);
-    memcpy(least, strip->least + at, sizeof least);
-    for (size_t r = 0; r < rows; r++, x += stride) {
-        for (int p = 0; p < PARTS; p++) {
-            double_vector value = doubles_load_elements(x + p * DOUBLES);
-            double_vector shifted = value - pilot[p];
-            sum[p] += value;
-            squares[p] += shifted * shifted;
-            least[p] = keys_least(least[p], keys_of(x + p * DOUBLES));
-        }
-    }
-    unit_store(strip->sum + at, sum, skip);
-    unit_store(strip->squares + at, squares, skip);
-    int32_t keys[UNIT];
-    memcpy(keys, least, sizeof keys);
-    memcpy(strip->least + at + skip, keys + skip, (UNIT - skip) * sizeof keys[0]);
 }
 
 /* Whether the plain sums of the lanes [begin, end) are proven to be exact. `chain` bounds the
@@ -100,31 +79,108 @@ static bool lanes_are_exact(const lane_strip *strip, size_t begin, size_t end, d
 
 #endif
 
-/* Adds units the careful way. */
-NORMD_INLINE void add_units_careful(
-    void *lanes, size_t at, size_t skip, size_t offset, size_t stride, size_t rows)
-{
-    lane_strip *strip = lanes;
-    const element *x = strip->x + offset;
+/* The lanes of one group while they are added to. */
+typedef struct group_sums {
     double_vector sum[PARTS], error[PARTS], squares[PARTS], pilot[PARTS];
-    memcpy(sum, strip->sum + at, sizeof sum);
-    memcpy(error, strip->error + at, sizeof error);
-    memcpy(squares, strip->squares + at, sizeof squares);
-    memcpy(pilot, strip->pilot + at, sizeof pilot);
-    for (size_t r = 0; r < rows; r++, x += stride) {
-        for (int p = 0; p < PARTS; p++) {
-            double_vector value = doubles_load_elements(x + p * DOUBLES);
-            double_vector shifted = value - pilot[p];
-            double_vector before = sum[p];
-            sum[p] = before + value;
-            double_vector in_sum = sum[p] - before;
-            error[p] += (before - (sum[p] - in_sum)) + (value - in_sum);
-            squares[p] += shifted * shifted;
-        }
+#if NORMD_ELEMENT_BITS == 32
+    key_vector least[PARTS];
+#endif
+} group_sums;
+
+/* Always a constant, so that each way is compiled on its own. */
+typedef enum gather_way { GATHER_FAST, GATHER_CAREFUL } gather_way;
+
+NORMD_INLINE void group_read(group_sums *group, const lane_strip *strip, size_t at)
+{
+    for (size_t p = 0; p < PARTS; p++) {
+        size_t lane = at + p * DOUBLES;
+        group->sum[p] = doubles_load(strip->sum + lane);
+        group->error[p] = doubles_load(strip->error + lane);
+        group->squares[p] = doubles_load(strip->squares + lane);
+        group->pilot[p] = doubles_load(strip->pilot + lane);
+#if NORMD_ELEMENT_BITS == 32
+        memcpy(&group->least[p], strip->least + lane, sizeof group->least[p]);
+#endif
     }
-    unit_store(strip->sum + at, sum, skip);
-    unit_store(strip->error + at, error, skip);
-    unit_store(strip->squares + at, squares, skip);
+}
+
+NORMD_INLINE void group_write(
+    const group_sums *group, lane_strip *strip, size_t at, size_t skip, gather_way way)
+{
+    group_store(strip->sum + at, group->sum, skip);
+    group_store(strip->squares + at, group->squares, skip);
+    if (way == GATHER_CAREFUL) {
+        group_store(strip->error + at, group->error, skip);
+        return;
+    }
+#if NORMD_ELEMENT_BITS == 32
+    /* A key too many in the lanes to be skipped only makes the test of exactness stricter. */
+    for (size_t p = 0; p < PARTS; p++) {
+        memcpy(strip->least + at + p * DOUBLES, &group->least[p], sizeof group->least[p]);
+    }
+#endif
+}
+
+/* Adds GROUP values; with a mask, zeros in the place of those that it leaves out. */
+NORMD_INLINE void group_add(
+    group_sums *group, const element *x, const lane_mask *mask, gather_way way)
+{
+    for (int p = 0; p < PARTS; p++) {
+        double_vector value = doubles_load_elements(x + p * DOUBLES);
+        double_vector shifted = value - group->pilot[p];
+        if (mask != NULL) {
+            value = doubles_masked(value, mask[p]);
+            shifted = doubles_masked(shifted, mask[p]);
+        }
+        group->squares[p] += shifted * shifted;
+        double_vector before = group->sum[p];
+        group->sum[p] = before + value;
+        if (way == GATHER_CAREFUL) {
+            double_vector in_sum = group->sum[p] - before;
+            group->error[p] += (before - (group->sum[p] - in_sum)) + (value - in_sum);
+            continue;
+        }
+#if NORMD_ELEMENT_BITS == 32
+        key_vector keys = keys_of(x + p * DOUBLES);
+        keys = mask != NULL ? keys_masked(keys, mask[p]) : keys;
+        group->least[p] = keys_least(group->least[p], keys);
+#endif
+    }
+}
+
+NORMD_INLINE void add_units(lane_strip *strip, size_t at, size_t skip, const element *x,
+    size_t stride, size_t rows, gather_way way)
+{
+    for (size_t g = 0; g < UNIT; g += GROUP) {
+        group_sums group;
+        group_read(&group, strip, at + g);
+        for (size_t r = 0; r < rows; r++) {
+            group_add(&group, x + r * stride + g, NULL, way);
+        }
+        group_write(&group, strip, at + g, group_skip(g, skip), way);
+    }
+}
+
+NORMD_INLINE void add_runs(lane_strip *strip, size_t at, const element *x, size_t stride,
+    size_t rows, size_t length, gather_way way)
+{
+    size_t rest = length % UNIT;
+    for (size_t g = 0; g < UNIT; g += GROUP) {
+        const lane_mask last[PARTS] = {
+            mask_last_lanes(g, rest), mask_last_lanes(g + DOUBLES, rest)};
+        group_sums group;
+        group_read(&group, strip, at + g);
+        for (size_t r = 0; r < rows; r++) {
+            const element *run = x + r * stride + g;
+            for (size_t i = 0; i + UNIT <= length; i += UNIT) {
+                group_add(&group, run + i, NULL, way);
+            }
+            if (rest > 0) {
+                group_add(&group, run + length - UNIT, last, way);
+            }
+        }
+        group_write(&group, strip, at + g, 0, way);
+    }
 }
 
 /* One value, the careful way, with its key. */
@@ -144,16 +200,44 @@ static inline void add_value(void *lanes, size_t at, size_t offset)
 #endif
 }
 
+static inline void add_units_careful(
+    void *strip, size_t at, size_t skip, size_t offset, size_t stride, size_t rows)
+{
+    lane_strip *to = strip;
+    add_units(to, at, skip, to->x + offset, stride, rows, GATHER_CAREFUL);
+}
+
+static inline void add_runs_careful(
+    void *strip, size_t at, size_t offset, size_t stride, size_t rows, size_t length)
+{
+    lane_strip *to = strip;
+    add_runs(to, at, to->x + offset, stride, rows, length, GATHER_CAREFUL);
+}
+
 static void gather_careful(const segment_view *view, lane_strip *strip)
 {
     lanes_clear(strip, view->lanes * view->channels);
-    walk((walk_actions){add_units_careful, add_value}, strip, view);
+    walk((walk_actions){add_units_careful, add_runs_careful, add_value}, strip, view);
 }
 
 #if NORMD_ELEMENT_BITS == 32
 
-/* Gathers the channels [begin, end) of the view again. A channel's sums do not depend on which
-   others are gathered along with it. */
+static inline void add_units_fast(
+    void *strip, size_t at, size_t skip, size_t offset, size_t stride, size_t rows)
+{
+    lane_strip *to = strip;
+    add_units(to, at, skip, to->x + offset, stride, rows, GATHER_FAST);
+}
+
+static inline void add_runs_fast(
+    void *strip, size_t at, size_t offset, size_t stride, size_t rows, size_t length)
+{
+    lane_strip *to = strip;
+    add_runs(to, at, to->x + offset, stride, rows, length, GATHER_FAST);
+}
+
+/* Gathers the channels [begin, end) of the view again, whose lanes lie together in the strip. A
+   channel's sums do not depend on which others are gathered along with it. */
 static void gather_again(const segment_view *view, lane_strip *strip, size_t begin, size_t end)
 {
     lane_strip again;
@@ -161,28 +245,41 @@ static void gather_again(const segment_view *view, lane_strip *strip, size_t beg
     segment_view part = *view;
     part.channel_begin += begin;
     part.channels = end - begin;
-    size_t lanes = view->lanes * part.channels;
-    memcpy(again.pilot, strip->pilot + begin, lanes * sizeof again.pilot[0]);
+    size_t first = begin * view->lanes, bytes = part.channels * view->lanes * sizeof(double);
+    memcpy(again.pilot, strip->pilot + first, bytes);
     gather_careful(&part, &again);
-    memcpy(strip->sum + begin, again.sum, lanes * sizeof again.sum[0]);
-    memcpy(strip->error + begin, again.error, lanes * sizeof again.error[0]);
+    memcpy(strip->sum + first, again.sum, bytes);
+    memcpy(strip->error + first, again.error, bytes);
+}
+
+/* Bounds how many values a lane gets. */
+static size_t most_values_of_lane(const segment_view *view)
+{
+    const normd_segment *segment = &view->segment;
+    size_t rows = segment->outer_end - segment->outer_begin;
+    size_t length = segment->inner_end - segment->inner_begin;
+    return view->geometry->inner > 1 ? rows * ((length + UNIT - 1) / UNIT)
+                                     : (rows + view->lanes - 1) / view->lanes;
+}
+
+/* How many channels at once are gathered again: few, but such whose lanes lie together. */
+static size_t channels_again(const segment_view *view)
+{
+    if (view->geometry->inner > 1) {
+        return 1;
+    }
+    return view->lanes == 1 ? UNIT : view->channels;
 }
 
 static void gather(const segment_view *view, lane_strip *strip)
 {
-    const normd_segment *segment = &view->segment;
-    size_t rows = (segment->outer_end - segment->outer_begin + view->lanes - 1) / view->lanes;
-    if (view->geometry->inner > 1) {
-        rows = (segment->outer_end - segment->outer_begin) *
-               ((segment->inner_end - segment->inner_begin + UNIT - 1) / UNIT);
-    }
     lanes_clear(strip, view->lanes * view->channels);
-    walk((walk_actions){add_units_fast, add_value}, strip, view);
-    /* With one lane a channel any few channels can be gathered again; else all there are. */
-    size_t step = view->lanes == 1 ? UNIT : view->channels;
+    walk((walk_actions){add_units_fast, add_runs_fast, add_value}, strip, view);
+    double chain = (double)most_values_of_lane(view);
+    size_t step = channels_again(view);
     for (size_t c = 0; c < view->channels; c += step) {
         size_t end = view->channels - c < step ? view->channels : c + step;
-        if (!lanes_are_exact(strip, c * view->lanes, end * view->lanes, (double)rows)) {
+        if (!lanes_are_exact(strip, c * view->lanes, end * view->lanes, chain)) {
             gather_again(view, strip, c, end);
         }
     }

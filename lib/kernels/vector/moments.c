@@ -8,11 +8,12 @@ typedef struct block_strip {
     alignas(64) double sum[STRIP];
     alignas(64) double error[STRIP];
     alignas(64) double squares[STRIP];
+    alignas(64) double pilot[STRIP];
     size_t count;
 } block_strip;
 
 /* Sets the pilots to the first row or value that counts; false when there is none. */
-static bool find_pilots(const segment_view *view, lane_strip *strip)
+static bool find_pilots(const segment_view *view, lane_strip *strip, block_strip *block)
 {
     const normd_segment *segment = &view->segment;
     size_t outer = segment->outer_begin;
@@ -21,9 +22,9 @@ static bool find_pilots(const segment_view *view, lane_strip *strip)
     }
     for (size_t c = 0; outer < segment->outer_end && c < view->channels; c++) {
         size_t channel = view->channel_begin + c;
-        double pilot = strip->x[normd_at(view->geometry, outer, channel, segment->inner_begin)];
-        for (size_t j = 0; j < view->lanes; j++) {
-            strip->pilot[j * view->channels + c] = pilot;
+        block->pilot[c] = strip->x[normd_at(view->geometry, outer, channel, segment->inner_begin)];
+        for (size_t lane = 0; lane < view->lanes; lane++) {
+            strip->pilot[view_lane(view, c, lane)] = block->pilot[c];
         }
     }
     return outer < segment->outer_end;
@@ -43,24 +44,28 @@ static size_t count_positions(const segment_view *view)
     return count;
 }
 
-/* normd_sums_merge for the lanes of all channels of the strip, and then with the block. */
+/* normd_sums_merge of all lanes, and then with the block. */
 static void merge_lanes(const segment_view *view, lane_strip *strip, block_strip *block)
 {
-    size_t channels = view->channels;
-    for (size_t half = view->lanes / 2; half > 0; half /= 2) {
-        size_t other = half * channels;
-        for (size_t l = 0; l < other; l++) {
-            normd_double_double sum = normd_two_sum(strip->sum[l], strip->sum[l + other]);
-            strip->sum[l] = sum.high;
-            strip->error[l] = (strip->error[l] + strip->error[l + other]) + sum.low;
-            strip->squares[l] += strip->squares[l + other];
+    merge_plan plan = view_merge_plan(view);
+    for (size_t g = 0; g < plan.groups; g++) {
+        double *sum = strip->sum + g * plan.group, *error = strip->error + g * plan.group;
+        double *squares = strip->squares + g * plan.group;
+        for (size_t half = plan.group / 2; half >= plan.last; half /= 2) {
+            for (size_t l = 0; l < half; l++) {
+                normd_double_double both = normd_two_sum(sum[l], sum[l + half]);
+                sum[l] = both.high;
+                error[l] = (error[l] + error[l + half]) + both.low;
+                squares[l] += squares[l + half];
+            }
         }
     }
-    for (size_t c = 0; c < channels; c++) {
-        normd_double_double sum = normd_two_sum(block->sum[c], strip->sum[c]);
-        block->sum[c] = sum.high;
-        block->error[c] = (block->error[c] + strip->error[c]) + sum.low;
-        block->squares[c] += strip->squares[c];
+    for (size_t c = 0; c < view->channels; c++) {
+        size_t lane = view_lane(view, c, 0);
+        normd_double_double both = normd_two_sum(block->sum[c], strip->sum[lane]);
+        block->sum[c] = both.high;
+        block->error[c] = (block->error[c] + strip->error[lane]) + both.low;
+        block->squares[c] += strip->squares[lane];
     }
 }
 
@@ -74,15 +79,14 @@ static void block_clear(block_strip *block, size_t channels)
 
 static void add_segment(const segment_view *view, lane_strip *strip, block_strip *block)
 {
-    if (block->count > 0 || find_pilots(view, strip)) {
+    if (block->count > 0 || find_pilots(view, strip, block)) {
         gather(view, strip);
         merge_lanes(view, strip, block);
         block->count += count_positions(view);
     }
 }
 
-static void end_block(
-    block_strip *block, const double *pilots, size_t channels, normd_moments *moments)
+static void end_block(block_strip *block, size_t channels, normd_moments *moments)
 {
     double count = (double)block->count;
     for (size_t c = 0; block->count > 0 && c < channels; c += UNIT) {
@@ -90,7 +94,7 @@ static void end_block(
         normd_moments parts[UNIT] = {{0}};
         for (size_t l = 0; l < some; l++) {
             normd_sums sums = {block->sum[c + l], block->error[c + l], block->squares[c + l]};
-            parts[l] = normd_sums_moments(&sums, count, pilots[c + l]);
+            parts[l] = normd_sums_moments(&sums, count, block->pilot[c + l]);
         }
         NORMD_KERNEL(merge)(moments + c, parts, some);
     }
@@ -119,10 +123,10 @@ void NORMD_KERNEL(moments)(const void *x, const normd_geometry *geometry, const 
             add_segment(&view, &strip, &block);
             view.segment = normd_order_next(geometry, tile, view.segment);
             if (normd_order_starts_block(&view.segment)) {
-                end_block(&block, strip.pilot, view.channels, moments + c);
+                end_block(&block, view.channels, moments + c);
             }
         }
-        end_block(&block, strip.pilot, view.channels, moments + c);
+        end_block(&block, view.channels, moments + c);
         c += view.channels;
     }
 }

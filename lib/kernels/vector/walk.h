@@ -9,13 +9,13 @@
 
 /*
  * Walks over one segment of some neighbouring channels for the reductions. The lanes of all these
- * channels make up a strip: lane j of channel channel_begin + c is lane j * channels + c of the
- * strip. The values come in units: UNIT values that lie next to each other and belong to UNIT
- * neighbouring lanes.
+ * channels make up a strip. The values come in units: UNIT values that lie next to each other and
+ * belong to UNIT neighbouring lanes of the strip.
  */
 enum {
-    STRIP = 1024,     /* lanes of a strip, a multiple of UNIT */
-    ROWS_AT_ONCE = 8, /* rows of units that are added before the lanes go back to memory */
+    STRIP = 1024,        /* lanes of a strip, a multiple of UNIT */
+    ROWS_AT_ONCE = 8,    /* rows that are read side by side before the lanes go back to memory */
+    VALUES_AT_ONCE = 512 /* where rows are short, so many values */
 };
 
 typedef struct segment_view {
@@ -26,13 +26,17 @@ typedef struct segment_view {
     size_t lanes; /* of each channel */
 } segment_view;
 
-/* What is done with the values. Both are constants wherever a walk is used, so that they become
+/* What is done with the values. All are constants wherever a walk is used, so that they become
    part of its loops. */
 typedef struct walk_actions {
     /* Adds `rows` units, which begin at the element `offset` and are `stride` apart, to the lanes
        [at, at + UNIT), of which the first `skip` stay as they were. */
     void (*add_units)(
         void *strip, size_t at, size_t skip, size_t offset, size_t stride, size_t rows);
+    /* Adds `rows` runs of `length` >= UNIT values, whole units and a rest for the last lanes, to
+       the lanes [at, at + UNIT). */
+    void (*add_runs)(
+        void *strip, size_t at, size_t offset, size_t stride, size_t rows, size_t length);
     /* Adds the value at `offset` to the lane `at`. */
     void (*add_value)(void *strip, size_t at, size_t offset);
 } walk_actions;
@@ -42,8 +46,7 @@ static inline segment_view view_start(
     const normd_geometry *geometry, const normd_tile *tile, const uint8_t *mask, size_t channel)
 {
     size_t lanes = normd_order_lanes(geometry);
-    size_t most = geometry->inner == 1 ? STRIP / lanes : 1;
-    size_t left = tile->channel_end - channel;
+    size_t most = STRIP / lanes, left = tile->channel_end - channel;
     return (segment_view){
         .geometry = geometry,
         .mask = mask,
@@ -52,6 +55,29 @@ static inline segment_view view_start(
         .channels = left < most ? left : most,
         .lanes = lanes,
     };
+}
+
+/* Where lane `lane` of channel channel_begin + `channel` stands in the strip: next to what stands
+   next to it in memory. */
+static inline size_t view_lane(const segment_view *view, size_t channel, size_t lane)
+{
+    return view->geometry->inner > 1 ? channel * view->lanes + lane
+                                     : lane * view->channels + channel;
+}
+
+/* The pairwise merging of the lanes: of the strip's lanes, those in groups of `group` lie together,
+   and in each of them lane l is merged with lane l + distance, for distance = group / 2 and so on
+   down to `last`. */
+typedef struct merge_plan {
+    size_t groups, group, last;
+} merge_plan;
+
+static inline merge_plan view_merge_plan(const segment_view *view)
+{
+    if (view->geometry->inner > 1) {
+        return (merge_plan){view->channels, view->lanes, 1};
+    }
+    return (merge_plan){1, view->lanes * view->channels, view->channels};
 }
 
 /* Adds `rows` rows of `width` values, `stride` apart, to the lanes [at, at + width). What is left
@@ -111,23 +137,27 @@ NORMD_INLINE void walk_counted_rows(walk_actions actions, void *strip, const seg
     }
 }
 
-/* inner > 1: a row is whole units for the same lanes and a rest, which goes to the last of them. */
+/* inner > 1: some rows at a time, and of these channel after channel, in the order of memory. */
 NORMD_INLINE void walk_runs(walk_actions actions, void *strip, const segment_view *view)
 {
     const normd_segment *segment = &view->segment;
     size_t length = segment->inner_end - segment->inner_begin;
-    size_t rest = length % UNIT;
-    for (size_t o = segment->outer_begin; o < segment->outer_end; o++) {
-        size_t offset = normd_at(view->geometry, o, view->channel_begin, segment->inner_begin);
-        if (length < UNIT) {
-            for (size_t i = 0; i < length; i++) {
-                actions.add_value(strip, UNIT - length + i, offset + i);
+    size_t stride = view->geometry->channels * view->geometry->inner;
+    size_t step = length < VALUES_AT_ONCE ? VALUES_AT_ONCE / length : 1;
+    for (size_t o = segment->outer_begin; o < segment->outer_end; o += step) {
+        size_t rows = segment->outer_end - o < step ? segment->outer_end - o : step;
+        for (size_t c = 0; c < view->channels; c++) {
+            size_t offset =
+                normd_at(view->geometry, o, view->channel_begin + c, segment->inner_begin);
+            if (length >= UNIT) {
+                actions.add_runs(strip, c * UNIT, offset, stride, rows, length);
+                continue;
             }
-            continue;
-        }
-        actions.add_units(strip, 0, 0, offset, UNIT, length / UNIT);
-        if (rest > 0) {
-            actions.add_units(strip, 0, UNIT - rest, offset + length - UNIT, UNIT, 1);
+            for (size_t v = 0; v < rows * length; v++) {
+                size_t i = v % length;
+                actions.add_value(
+                    strip, c * UNIT + UNIT - length + i, offset + v / length * stride + i);
+            }
         }
     }
 }
@@ -143,18 +173,26 @@ NORMD_INLINE void walk(walk_actions actions, void *strip, const segment_view *vi
     }
 }
 
-/* Writes the lanes of one unit from `skip` on. */
-NORMD_INLINE void unit_store(double *to, const double_vector *parts, size_t skip)
+/* Writes the lanes of one group from `skip` on. */
+NORMD_INLINE void group_store(double *to, const double_vector *parts, size_t skip)
 {
-    if (skip == 0) {
-        memcpy(to, parts, UNIT * sizeof *to);
-        return;
+    for (size_t p = 0; p < PARTS; p++) {
+        if (skip == 0) {
+            doubles_store(to + p * DOUBLES, parts[p]);
+            continue;
+        }
+        for (size_t l = 0; l < DOUBLES; l++) {
+            size_t lane = p * DOUBLES + l;
+            to[lane] = lane < skip ? to[lane] : parts[p][l];
+        }
     }
-    double lanes[UNIT];
-    memcpy(lanes, parts, sizeof lanes);
-    for (size_t l = skip; l < UNIT; l++) {
-        to[l] = lanes[l];
-    }
+}
+
+/* How many of the first `skip` lanes of a unit are in the group that begins at lane `begin`. */
+NORMD_INLINE size_t group_skip(size_t begin, size_t skip)
+{
+    size_t left = skip < begin ? 0 : skip - begin;
+    return left < GROUP ? left : GROUP;
 }
 
 #endif
