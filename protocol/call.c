@@ -16,9 +16,12 @@ typedef struct decoding {
     normd_error *error;
 } decoding;
 
-static const char *kind_expected(normd_kind kind)
+static const char *field_expected(const normd_field *field)
 {
-    switch (kind) {
+    if (field->expected != NULL) {
+        return field->expected;
+    }
+    switch (field->kind) {
     case NORMD_KIND_STRING:
         return "a string";
     case NORMD_KIND_BOOL:
@@ -40,7 +43,7 @@ static normd_status field_wrong(
 {
     char shown[NORMD_OBJECT_SHOW_BYTES];
     return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "%s: expected %s, got %s", field->name,
-        kind_expected(field->kind), normd_object_show(object, shown, sizeof shown));
+        field_expected(field), normd_object_show(object, shown, sizeof shown));
 }
 
 static normd_status field_read_string(
@@ -166,7 +169,7 @@ static normd_status fields_read(const decoding *d, const msgpack_object_map *par
     for (size_t i = 0; i < method->field_count; i++) {
         if (method->fields[i].required && !seen[i]) {
             return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "%s: expected %s, got nothing",
-                method->fields[i].name, kind_expected(method->fields[i].kind));
+                method->fields[i].name, field_expected(&method->fields[i]));
         }
     }
     return NORMD_OK;

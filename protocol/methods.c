@@ -20,7 +20,8 @@ static const normd_field hello_fields[] = {
 
 static const normd_field session_create_fields[] = {
     [NORMD_CREATE_SESSION] = REQUIRED("session", STRING),
-    [NORMD_CREATE_LAYERS] = REQUIRED("layers", TREE),
+    [NORMD_CREATE_LAYERS] = {NAMED("layers"), .kind = NORMD_KIND_TREE, .required = true,
+        .expected = "a list of maps"},
     [NORMD_CREATE_INPUT] = OPTIONAL("input", TREE),
     [NORMD_CREATE_LOSS] = OPTIONAL("loss", TREE),
     [NORMD_CREATE_OPTIMIZER] = OPTIONAL("optimizer", TREE),

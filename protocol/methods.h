@@ -60,6 +60,7 @@ typedef struct normd_field {
     size_t name_length;
     normd_kind kind;
     bool required;
+    const char *expected; /* for messages; NULL: what the kind is */
 } normd_field;
 
 enum { NORMD_MAX_FIELDS = 12 };

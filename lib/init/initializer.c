@@ -265,7 +265,13 @@ void normd_initializer_read(normd_options *options, const char *key, const char 
         json_decref(shown);
         return;
     }
-    if (normd_given_is(value)) {
+    if (value != NULL && !json_is_string(value) && !json_is_number(value) &&
+        !json_is_object(value) && !json_is_array(value)) {
+        char got[NORMD_OPTIONS_SHOW_BYTES];
+        normd_options_fail(options, key,
+            "expected a name, a map with a name, a number or an array, got %s",
+            normd_options_show(value, got, sizeof got));
+    } else if (normd_given_is(value)) {
         json_object_set_new(shown, "name", json_string("array"));
         normd_given_read(options, key, value, target);
     } else {

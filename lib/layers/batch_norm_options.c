@@ -39,13 +39,16 @@ static void read_features(normd_batch_norm *norm, const normd_layer_source *sour
 
 static void read_axis(normd_batch_norm *norm, const normd_layer_source *source)
 {
-    int axis = normd_convention_facts_of(source->convention)->axis;
-    int64_t given = normd_options_integer(source->options, "axis", axis, INT64_MIN, INT64_MAX);
-    if (given != 1 && given != -1) {
+    const json_t *value = normd_options_any(source->options, "axis");
+    json_int_t axis = value != NULL ? json_integer_value(value)
+                                    : normd_convention_facts_of(source->convention)->axis;
+    if (axis != 1 && axis != -1) { /* 0 for what is no integer */
+        char got[NORMD_OPTIONS_SHOW_BYTES];
         normd_options_fail(source->options, "axis",
-            "expected 1 (features second) or -1 (features last), got %lld", (long long)given);
+            "expected 1 (features second) or -1 (features last), got %s",
+            normd_options_show(value, got, sizeof got));
     }
-    norm->channels_last = given == -1;
+    norm->channels_last = axis == -1;
 }
 
 static void read_momentum(normd_batch_norm *norm, const normd_layer_source *source)

@@ -176,4 +176,5 @@ static normd_status entropy_run(normd_loss_pass *pass, normd_error *error)
     return status;
 }
 
-const normd_loss normd_cross_entropy = {.type = "cross_entropy", .run = entropy_run};
+const normd_loss normd_cross_entropy = {
+    .type = "cross_entropy", .output_rank = 2, .run = entropy_run};

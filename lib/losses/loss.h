@@ -24,6 +24,7 @@ typedef struct normd_loss_pass {
 
 typedef struct normd_loss {
     const char *type;
+    uint32_t output_rank; /* that y must have; 0: any */
     /* BAD_SHAPE and BAD_ARGUMENT for the target; a loss that is not finite is for the caller to
        judge. */
     normd_status (*run)(normd_loss_pass *pass, normd_error *error);

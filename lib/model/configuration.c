@@ -70,8 +70,9 @@ static void read_scalars(normd_model *model, normd_options *options)
     model->seed = (uint64_t)normd_options_integer(options, "seed", 0, 0, INT64_MAX);
 }
 
+/* Leaves in `flow` what is known of the output. */
 static normd_status read_layers(normd_model *model, const json_t *layers,
-    const normd_attachments *attachments, normd_error *error)
+    const normd_attachments *attachments, normd_flow *flow, normd_error *error)
 {
     size_t count = json_is_array(layers) ? json_array_size(layers) : 0;
     if (count < 1 || count > NORMD_MODEL_MAX_LAYERS) {
@@ -84,14 +85,14 @@ static normd_status read_layers(normd_model *model, const json_t *layers,
     if (model->layer == NULL) {
         return normd_error_no_memory(error);
     }
-    normd_flow flow = {.shape = model->input};
+    *flow = (normd_flow){.shape = model->input};
     if (model->input.rank == 2) {
-        flow.features = model->input.dim[1];
+        flow->features = model->input.dim[1];
     }
     normd_layer_source source = {
         .convention = model->convention,
         .dtype = model->compute.dtype,
-        .flow = &flow,
+        .flow = flow,
     };
     for (size_t i = 0; i < count; i++) {
         normd_status status = normd_layer_create(
@@ -100,6 +101,22 @@ static normd_status read_layers(normd_model *model, const json_t *layers,
             return status;
         }
         model->layers = i + 1;
+    }
+    return NORMD_OK;
+}
+
+static normd_status read_loss(
+    normd_model *model, const json_t *option, const normd_flow *output, normd_error *error)
+{
+    normd_status status = normd_loss_create(option, &model->loss, error);
+    if (status != NORMD_OK || model->loss == NULL) {
+        return status;
+    }
+    uint32_t rank = model->loss->output_rank;
+    if (rank != 0 && output->shape.rank != 0 && output->shape.rank != rank) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "loss: expected layers whose output has rank %u for %s, got rank %u", rank,
+            model->loss->type, output->shape.rank);
     }
     return NORMD_OK;
 }
@@ -115,11 +132,12 @@ normd_status normd_model_read_configuration(normd_model *model, const json_t *co
     const json_t *loss = normd_options_any(&options, "loss");
     const json_t *optimizer = normd_options_any(&options, "optimizer");
     normd_status status = normd_options_finish(&options, error);
+    normd_flow output;
     if (status == NORMD_OK) {
-        status = read_layers(model, layers, attachments, error);
+        status = read_layers(model, layers, attachments, &output, error);
     }
     if (status == NORMD_OK) {
-        status = normd_loss_create(loss, &model->loss, error);
+        status = read_loss(model, loss, &output, error);
     }
     if (status == NORMD_OK) {
         bool given = optimizer != NULL && !json_is_null(optimizer);

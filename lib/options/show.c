@@ -51,11 +51,16 @@ const char *normd_options_show_string(const char *value, size_t length, char *te
     return text;
 }
 
+/* Never as an integer would be shown: where one was expected the reader must see the difference. */
 static void show_real(double value, char *text, size_t size)
 {
     snprintf(text, size, "%.15g", value);
     if (strtod(text, NULL) != value) {
         snprintf(text, size, "%.17g", value);
+    }
+    size_t length = strlen(text);
+    if (strcspn(text, ".en") == length) {
+        snprintf(text + length, size - length, ".0");
     }
 }
 

@@ -89,6 +89,12 @@ static normd_status read_configuration(
             "data: expected a configuration in JSON, got an error in line %d: %s", reason.line,
             reason.text);
     }
+    if (!json_is_object(*configuration)) {
+        char got[NORMD_OPTIONS_SHOW_BYTES];
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "data: expected a configuration that is a map, got %s",
+            normd_options_show(*configuration, got, sizeof got));
+    }
     return NORMD_OK;
 }
 

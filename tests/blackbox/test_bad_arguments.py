@@ -158,7 +158,8 @@ NORM = {"type": "batch_norm", "features": 4}
 CREATE = [
     Bad("a duplicate name", "session.create", {"session": HERE, **norm_only()},
         "SESSION_EXISTS session"),
-    Bad("no layers", "session.create", {"session": "new"}, "BAD_ARGUMENT layers", "nothing"),
+    Bad("no layers", "session.create", {"session": "new"}, "BAD_ARGUMENT layers",
+        "expected a list of maps, got nothing"),
     Bad("an empty list of layers", "session.create", layers(), "BAD_ARGUMENT layers"),
     Bad("layers is a map", "session.create", {"session": "new", "layers": {}},
         "BAD_ARGUMENT layers", "map"),

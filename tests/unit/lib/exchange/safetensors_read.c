@@ -157,7 +157,7 @@ static void entries_of_another_form_are_refused(void **state)
 static void shapes_that_cannot_be_are_refused(void **state)
 {
     (void)state;
-    static const char *const shapes[][2] = {{"3", "3"}, {"[-1]", "[-1]"}, {"[1.0]", "[1]"},
+    static const char *const shapes[][2] = {{"3", "3"}, {"[-1]", "[-1]"}, {"[1.0]", "[1.0]"},
         {"[\"1\"]", "[\"1\"]"}, {"[1,1,1,1,1,1,1,1,1]", "[1, 1, 1, ...]"},
         {"[4294967296,4294967296]", "[4294967296, 4294967296]"},
         {"[9223372036854775807]", "[9223372036854775807]"}, {"null", "null"}};
@@ -178,7 +178,7 @@ static void offsets_outside_the_file_are_refused(void **state)
     (void)state;
     static const char *const offsets[][2] = {{"[0,9]", "[0, 9]"}, {"[9,9]", "[9, 9]"},
         {"[4,0]", "[4, 0]"}, {"[-4,0]", "[-4, 0]"}, {"[0]", "[0]"}, {"[0,4,8]", "[0, 4, 8]"},
-        {"[0.0,4]", "[0, 4]"}, {"[0,9223372036854775807]", "[0, 9223372036854775807]"}};
+        {"[0.0,4]", "[0.0, 4]"}, {"[0,9223372036854775807]", "[0, 9223372036854775807]"}};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         char header[200];
         char message[200];

@@ -203,8 +203,10 @@ static void mistakes_name_the_path(void **state)
     snprintf(
         message, sizeof message, "layers[0].init.name: expected one of %s, got nothing", names);
     expect_mistake("{\"value\": 1}", message);
-    expect_mistake("true", "layers[0].init: expected a map, got true");
-    expect_mistake("null", "layers[0].init: expected a map, got null");
+    expect_mistake("true",
+        "layers[0].init: expected a name, a map with a name, a number or an array, got true");
+    expect_mistake("null",
+        "layers[0].init: expected a name, a map with a name, a number or an array, got null");
     expect_mistake("{\"name\": \"zeros\", \"value\": 1}",
         "layers[0].init: expected the keys \"name\", got \"value\"");
     expect_mistake("{\"name\": \"random_normal\", \"stddev\": -1}",

@@ -30,6 +30,14 @@ static void mistakes_are_named(void **state)
         "{'input': [3, 4, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'linear', 'out': 1}]}",
         NORMD_BAD_ARGUMENT,
         "layers[1].type: expected an input of rank 2 before linear, got one of rank 4");
+    fixture_refused(&f,
+        "{'input': [3, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'relu'}], 'loss': "
+        "'cross_entropy'}",
+        NORMD_BAD_ARGUMENT,
+        "loss: expected layers whose output has rank 2 for cross_entropy, got rank 3");
+    fixture_refused(&f, "{'input': 2.0, 'layers': [{'type': 'relu'}]}", NORMD_BAD_ARGUMENT,
+        "input: expected a number of features, or a list of 1 to 7 extents of x without the batch "
+        "axis (numbers from 1, or null), got 2.0");
     fixture_refused(&f, "{'layers': [{'type': 'linear', 'in': 2000000, 'out': 2000000}]}",
         NORMD_TOO_LARGE,
         "layers[0]: expected no more than 2147483648 parameters and statistics in a session, got "

@@ -102,7 +102,7 @@ static void a_wrong_value_names_path_range_and_what_came(void **state)
     expect_mistake("layers[1].affine: expected true or false, got 1");
     begin("{\"axis\": 1.0}");
     normd_options_integer(&options, "axis", 1, -8, 7);
-    expect_mistake("layers[1].axis: expected an integer in [-8, 7], got 1");
+    expect_mistake("layers[1].axis: expected an integer in [-8, 7], got 1.0");
     begin("{\"axis\": 8}");
     normd_options_integer(&options, "axis", 1, -8, 7);
     expect_mistake("layers[1].axis: expected an integer in [-8, 7], got 8");

@@ -21,6 +21,8 @@ static void values_are_shown_as_people_write_them(void **state)
     expect_shown("3", "3");
     expect_shown("-9223372036854775808", "-9223372036854775808");
     expect_shown("0.1", "0.1");
+    expect_shown("1.0", "1.0");
+    expect_shown("-2e3", "-2000.0");
     expect_shown("1.0000000000000002", "1.0000000000000002");
     expect_shown("1e300", "1e+300");
     expect_shown("true", "true");

@@ -192,9 +192,17 @@ static void a_file_that_does_not_fit_is_refused(void **state)
     fixture_close(&f);
 }
 
-/* The session's file with another count of batches and other numbers in its metadata. */
-static normd_buffer *with_counts(const fixture *f, const normd_buffer *file, int64_t batches,
-    const char *version, const char *steps)
+typedef struct counts_row {
+    int64_t batches;
+    const char *version;
+    const char *steps;
+    const char *message;
+} counts_row;
+
+/* The session's file with another count of batches and other metadata; a configuration of NULL is
+   the file's. */
+static normd_buffer *with_counts(
+    const fixture *f, const normd_buffer *file, const char *configuration, counts_row row)
 {
     normd_safetensors *tensors = NULL;
     normd_error error;
@@ -205,12 +213,14 @@ static normd_buffer *with_counts(const fixture *f, const normd_buffer *file, int
         list[i] = (normd_named_array){
             normd_safetensors_name(tensors, i), normd_safetensors_array(tensors, i)};
         if (strcmp(list[i].name, "1.num_batches_tracked") == 0) {
-            memcpy(list[i].array.data, &batches, sizeof batches);
+            memcpy(list[i].array.data, &row.batches, sizeof row.batches);
         }
     }
-    json_t *metadata = json_pack("{s:s, s:s, s:s}", NORMD_METADATA_CONFIGURATION,
-        normd_safetensors_metadata(tensors, NORMD_METADATA_CONFIGURATION), NORMD_METADATA_VERSION,
-        version, NORMD_METADATA_STEPS, steps);
+    if (configuration == NULL) {
+        configuration = normd_safetensors_metadata(tensors, NORMD_METADATA_CONFIGURATION);
+    }
+    json_t *metadata = json_pack("{s:s, s:s, s:s}", NORMD_METADATA_CONFIGURATION, configuration,
+        NORMD_METADATA_VERSION, row.version, NORMD_METADATA_STEPS, row.steps);
     assert_non_null(metadata);
     normd_buffer *made = NULL;
     assert_int_equal(
@@ -219,13 +229,6 @@ static normd_buffer *with_counts(const fixture *f, const normd_buffer *file, int
     normd_safetensors_close(tensors);
     return made;
 }
-
-typedef struct counts_row {
-    int64_t batches;
-    const char *version;
-    const char *steps;
-    const char *message;
-} counts_row;
 
 static void counters_out_of_range_make_no_session(void **state)
 {
@@ -255,7 +258,7 @@ static void counters_out_of_range_make_no_session(void **state)
     normd_session *session = fixture_session(&f, classifier);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         normd_buffer *file = fixture_export(session);
-        normd_buffer *bad = with_counts(&f, file, rows[i].batches, rows[i].version, rows[i].steps);
+        normd_buffer *bad = with_counts(&f, file, NULL, rows[i]);
         normd_session *again = NULL;
         normd_error error;
         assert_int_equal(normd_session_create_from(&f.engine, bad->data, bad->size, &again, &error),
@@ -276,7 +279,8 @@ static void a_count_of_batches_stays_at_its_bound(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_buffer *file = fixture_export(session);
-    normd_buffer *full = with_counts(&f, file, NORMD_MAX_COUNT - 1, "9007199254740992", "7");
+    normd_buffer *full = with_counts(
+        &f, file, NULL, (counts_row){NORMD_MAX_COUNT - 1, "9007199254740992", "7", NULL});
     normd_session *again = NULL;
     normd_error error;
     assert_int_equal(
@@ -309,6 +313,12 @@ static void weights_alone_make_no_session(void **state)
         NORMD_BAD_ARGUMENT);
     assert_null(again);
     fixture_import(session, weights);
+    normd_buffer *list =
+        with_counts(&f, file, "[1, 2]", (counts_row){.version = "1", .steps = "1"});
+    assert_int_equal(normd_session_create_from(&f.engine, list->data, list->size, &again, &error),
+        NORMD_BAD_ARGUMENT);
+    assert_string_equal(error.message, "data: expected a configuration that is a map, got [1, 2]");
+    normd_buffer_release(list);
     normd_buffer_release(file);
     normd_buffer_release(weights);
     normd_session_destroy(session);
