@@ -76,7 +76,7 @@ build() {
 }
 
 start_daemon() {
-    build/bin/normd --port 0 2>"$work/daemon.log" &
+    build/bin/normd --port 0 </dev/null >/dev/null 2>"$work/daemon.log" &
     daemon=$!
     for _ in $(seq 100); do
         port=$(sed -n 's/^normd: listening on .*:\([0-9]*\)$/\1/p' "$work/daemon.log")
