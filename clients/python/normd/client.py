@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar, Union
 
-from normd import calls, results
+from normd import calls, errors, results
 from normd.connection import Connection, Reply
 from normd.connection import connect as _connect
 from normd.pipeline import Future, Pipeline
@@ -21,7 +21,7 @@ Named = Union[str, Mapping[str, Any]]
 
 
 class Client:
-    """A connection to a daemon, made again by the next call after it was lost.
+    """A connection to a daemon, made again by the next call after it was lost, until close().
 
     Nothing is ever sent twice: after ConnectionLost or Timeout the caller decides, because the
     request may have been done.
@@ -48,6 +48,7 @@ class Client:
         self._unix = unix
         self._timeout = timeout
         self._lock = threading.Lock()
+        self._closed = False
         self._connection: Optional[Connection] = _connect(host, port, unix, timeout)
 
     def __enter__(self) -> Client:
@@ -62,8 +63,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; answers that are still open fail with ConnectionLost."""
+        """Closes the connection for good: later calls raise ClientClosed.
+
+        Answers that are still open fail with ConnectionLost.
+        """
         with self._lock:
+            self._closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -90,6 +95,8 @@ class Client:
         return Pipeline(self)
 
     def _connected(self) -> Connection:
+        if self._closed:
+            raise errors.ClientClosed("this client is closed; make a new one with normd.connect()")
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._host, self._port, self._unix, self._timeout)
         return self._connection

@@ -165,6 +165,7 @@ class Connection:
 
 def connect(host: str, port: int, unix: Optional[str], timeout: Optional[float]) -> Connection:
     """A new connection, by the path of a Unix socket where one is given."""
+    address = unix or f"{host}:{port}"
     try:
         if unix is not None:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -178,7 +179,7 @@ def connect(host: str, port: int, unix: Optional[str], timeout: Optional[float])
             sock = socket.create_connection((host, port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except socket.timeout:
-        raise errors.Timeout(f"no connection to {unix or f'{host}:{port}'} in time") from None
+        raise errors.Timeout(f"no connection to {address} in time") from None
     except OSError as error:
-        raise errors.ConnectionLost(f"{unix or f'{host}:{port}'}: {error}") from None
+        raise errors.ConnectionLost(f"no connection to {address}: {error}") from None
     return Connection(sock)

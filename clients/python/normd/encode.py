@@ -19,8 +19,8 @@ PAYLOAD_BYTES = 1 << 14
 def as_wire_array(values: Any) -> np.ndarray:
     """`values` as a C-contiguous little-endian array; itself when it is one already."""
     array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"expected an array of numbers, got dtype {array.dtype}")
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(f"expected an array of numbers up to 64 bits, got dtype {array.dtype}")
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big"):
         array = array.astype(array.dtype.newbyteorder("<"))
     # ascontiguousarray would give a scalar one axis.

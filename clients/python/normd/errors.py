@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong: one exception a code of the protocol, and two for the connection."""
+"""What can go wrong: one exception a code of the protocol, and three for the connection."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ class Timeout(Error):
     """
 
     code = "TIMEOUT"
+
+
+class ClientClosed(Error):
+    """The client was closed, by close() or at the end of its `with`; nothing was sent."""
+
+    code = "CLIENT_CLOSED"
 
 
 class BadRequest(Error):

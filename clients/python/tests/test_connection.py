@@ -97,6 +97,17 @@ def test_a_closed_client_fails_open_futures():
             future.result()
 
 
+def test_a_closed_client_stays_closed():
+    with FakeDaemon(lambda request: result(request, "pong")) as daemon:
+        with normd.connect(port=daemon.port) as client:
+            assert client.ping() == "pong"
+        client.close()
+        for call in (client.ping, client.session("m").step, client.pipeline().ping):
+            with pytest.raises(normd.ClientClosed, match="normd.connect"):
+                call()
+        assert daemon.connections == 1 and len(daemon.requests) == 1
+
+
 ND = {"nd": True, "kind": "", "shape": [1]}
 
 
