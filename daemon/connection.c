@@ -17,14 +17,19 @@ enum {
        request and of what is answered at once, counts as one more. */
     TURN_MESSAGES = 128,
     TURN_BYTES = 4 * 1024,
+    ANNOUNCED_SHARE = 2,
 };
 
 static void pump(normd_connection *connection);
 
 static void *take_payload(void *context, size_t size, void **handle)
 {
-    normd_server *server = ((normd_connection *)context)->server;
-    if (!normd_memory_charge(&server->memory, size)) {
+    normd_connection *connection = context;
+    normd_server *server = connection->server;
+    /* A few bytes announce a payload of any size: one peer alone must not reserve everything. */
+    uint64_t share = server->memory.limit / ANNOUNCED_SHARE;
+    if (size > share || connection->announced > share - size ||
+        !normd_memory_charge(&server->memory, size)) {
         return NULL;
     }
     normd_buffer *buffer = normd_buffer_take(server->engine.buffers, size);
@@ -32,14 +37,17 @@ static void *take_payload(void *context, size_t size, void **handle)
         normd_memory_discharge(&server->memory, size);
         return NULL;
     }
+    connection->announced += size;
     *handle = buffer;
     return buffer->data;
 }
 
 static void release_payload(void *context, void *handle)
 {
-    normd_server *server = ((normd_connection *)context)->server;
+    normd_connection *connection = context;
+    normd_server *server = connection->server;
     normd_buffer *buffer = handle;
+    connection->announced -= buffer->size;
     normd_memory_discharge(&server->memory, buffer->size);
     normd_buffer_release(buffer);
 }
@@ -71,6 +79,9 @@ static void on_closed(void *context)
     connection->transport = NULL;
     if (connection->waits) {
         normd_turns_leave(&server->turns, connection);
+    }
+    if (connection->watched) {
+        normd_progress_leave(&server->progress, connection);
     }
     normd_out_queue_clear(&connection->out);
     if (connection->previous != NULL) {
@@ -106,6 +117,9 @@ static void on_arrived(void *context, ssize_t size)
         normd_assembler_read(connection->assembler, (size_t)size);
     }
     pump(connection);
+    if (connection->reading && normd_assembler_inside_message(connection->assembler)) {
+        normd_progress_watch(&connection->server->progress, connection);
+    }
 }
 
 static size_t smaller(size_t a, size_t b)

@@ -24,19 +24,23 @@ struct normd_server;
  */
 typedef struct normd_connection {
     struct normd_server *server;
-    struct normd_connection *previous, *next; /* of the server's list */
-    struct normd_connection *next_touched;    /* of those with new answers */
-    struct normd_connection *previous_turn, *next_turn; /* of those that wait for one */
-    normd_transport *transport;               /* NULL when it is closed */
+    struct normd_connection *previous, *next;                 /* of the server's list */
+    struct normd_connection *next_touched;                    /* of those with new answers */
+    struct normd_connection *previous_turn, *next_turn;       /* of those that wait for one */
+    struct normd_connection *previous_watched, *next_watched; /* of those inside a message */
+    normd_transport *transport;                               /* NULL when it is closed */
     normd_assembler *assembler;
     normd_payload_memory memory;
     normd_out_queue out;
-    size_t writing;     /* bytes of the write under way, or 0 */
-    normd_keys keys;    /* of the arrays that the peer sent last */
-    uint32_t in_flight; /* requests that are not answered */
+    size_t writing;      /* bytes of the write under way, or 0 */
+    normd_keys keys;     /* of the arrays that the peer sent last */
+    uint32_t in_flight;  /* requests that are not answered */
+    size_t announced;    /* bytes of the memory budget for payloads that no request has taken */
+    uint64_t progressed; /* when bytes of an unfinished message came last, in looks */
+    bool watched;        /* for its progress */
     bool touched;
-    bool waits;    /* for a turn, with messages that have been read */
-    bool paused;   /* the peer has to read or wait first */
+    bool waits;  /* for a turn, with messages that have been read */
+    bool paused; /* the peer has to read or wait first */
     bool reading;
     bool ended;    /* the peer sends nothing more */
     bool closing;  /* close was called */

@@ -93,6 +93,10 @@ static normd_status start_loop(normd_server *server, normd_error *error)
     if (result == 0) {
         result = normd_turns_open(&server->turns, &server->loop);
     }
+    if (result == 0) {
+        result = normd_progress_open(
+            &server->progress, &server->loop, server->settings->progress_seconds);
+    }
     if (result != 0) {
         return normd_error_set(
             error, NORMD_INTERNAL, "cannot start the event loop: %s", uv_strerror(result));

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/out_queue.h"
+#include "daemon/progress.h"
 #include "daemon/request.h"
 #include "daemon/session_map.h"
 #include "daemon/settings.h"
@@ -50,6 +51,7 @@ typedef struct normd_server {
     normd_connection *connections;
     size_t connection_count;
     normd_turns turns;
+    normd_progress progress;
     normd_connection *touched; /* have new answers that are not sent */
     size_t in_flight;          /* requests between decoding and answer */
     uint64_t started;          /* uv_hrtime */

@@ -28,6 +28,7 @@ typedef struct normd_settings {
     uint64_t max_message_bytes;
     uint64_t max_connections;
     uint64_t max_memory;
+    uint64_t progress_seconds;
     uint64_t max_work_bytes;
     uint64_t max_session_bytes;
     uint64_t context_bytes;

@@ -45,6 +45,7 @@ static void begin_handles(normd_server *server)
     }
     uv_close((uv_handle_t *)&server->deadline, NULL);
     normd_turns_close(&server->turns);
+    normd_progress_close(&server->progress);
 }
 
 void normd_server_stop_advance(normd_server *server)

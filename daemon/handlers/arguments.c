@@ -70,6 +70,7 @@ static normd_status move_payload(
     normd_buffer *buffer = wire->payload->handle;
     wire->payload->handle = NULL;
     /* The connection charged it when it gave the memory out. */
+    request->connection->announced -= buffer->size;
     request->charged += buffer->size;
     *tensor = (normd_tensor){.array = wire->array, .buffer = buffer};
     return NORMD_OK;

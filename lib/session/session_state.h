@@ -44,7 +44,7 @@ enum { NORMD_SESSION_PLANS = 8 };
 
 struct normd_session {
     normd_model *model;
-    uint64_t digest; /* of the initial values, some of which came as arrays */
+    uint64_t digest;              /* of the initial values, some of which came as arrays */
     normd_session_totals *totals; /* the engine's, or NULL */
     size_t context_budget;
     uint64_t context_milliseconds;

@@ -29,7 +29,8 @@ static inline char *normd_slab_data(normd_slab *slab)
 
 /* NULL when out of memory. */
 normd_slab_shelf *normd_slab_shelf_create(size_t bytes);
-/* Adds what its slabs take to a total, too, which must outlive them. Before the first slab is taken.
+/* Adds what its slabs take to a total, too, which must outlive them. Before the first slab is
+ * taken.
  */
 void normd_slab_shelf_count_in(normd_slab_shelf *shelf, atomic_size_t *total);
 /* Gives up the owner's hold. NULL is let pass. */

@@ -3,6 +3,10 @@
 
 import threading
 
+import numpy as np
+import pytest
+from harness.daemon import Daemon
+from harness.rpc import RpcError
 from harness.scale import scaled
 from models import norm_only
 
@@ -49,3 +53,42 @@ def test_totals_follow_the_sessions(daemon, name):
             rpc.call("session.delete", session=each)
         after = rpc.call("server.info")
         assert after["sessions"] == before["sessions"]
+
+
+def when_not_busy(rpc, method, **params):
+    """The answer, asked for until there is memory for it."""
+    while True:
+        try:
+            return rpc.call(method, **params)
+        except RpcError as error:
+            assert error.code == "BUSY", error
+
+
+def announcement(size):
+    """The start of a message with a payload of `size` bytes, of which none follows."""
+    return b"\x94\x00\x00\xa5infer\x81\xa4data\xc6" + size.to_bytes(4, "big")
+
+
+def test_who_stands_still_inside_a_message_is_closed(name):
+    """Announced memory is free again afterwards; who is between messages stays."""
+    with Daemon("--max-memory", "2M", "--progress-seconds", "1") as daemon:
+        with daemon.connect() as rpc, daemon.connect() as first, daemon.connect() as second:
+            rpc.call("session.create", session=name, **norm_only())
+            x = np.ones((25000, 4), "f4")
+            for stalled in (first, second):
+                stalled.send_raw(announcement(1 << 20))
+            assert rpc.call("ping") == "pong"
+            assert first.closed_by_peer() and second.closed_by_peer()
+            assert when_not_busy(rpc, "infer", session=name, x=x)["y"].shape == x.shape
+    assert any("nothing more came of a message" in line for line in daemon.log)
+
+
+def test_one_connection_cannot_announce_all_the_memory(name):
+    """Half of it is for others, whatever one peer announces."""
+    with Daemon("--max-memory", "2M", "--progress-seconds", "0") as daemon:
+        with daemon.connect() as rpc, daemon.connect() as greedy:
+            rpc.call("session.create", session=name, **norm_only())
+            greedy.send_raw(announcement(1 << 20))
+            assert rpc.call("infer", session=name, x=np.ones((25000, 4), "f4"))["version"] == 0
+            with pytest.raises(RpcError, match="^BUSY"):
+                rpc.call("infer", session=name, x=np.ones((100000, 4), "f4"))

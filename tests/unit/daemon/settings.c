@@ -49,6 +49,7 @@ static void without_options_the_defaults_hold(void **state)
     assert_string_equal(settings.instruction_set, "auto");
     assert_int_equal(settings.max_connections, 10000);
     assert_true(settings.max_memory > 0);
+    assert_int_equal(settings.progress_seconds, 30);
     assert_int_equal(settings.log_level, NORMD_LOG_INFO);
 }
 
