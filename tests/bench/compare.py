@@ -21,7 +21,7 @@ import report
 
 TOP = Path(__file__).resolve().parents[2]
 COPIES = ["copy", "stream"]
-SETTINGS = ["rounds", "most_rounds", "quiet", "repetitions", "milliseconds"]
+SETTINGS = ["rounds", "most_rounds", "quiet", "nice", "repetitions", "milliseconds"]
 
 
 def read_arguments():
@@ -43,6 +43,8 @@ def read_arguments():
                         help="seconds to wait for a quiet machine before each round, at most")
     parser.add_argument("--quiet", type=float, default=0.1,
                         help="share of the machine that others may use in a turn that counts")
+    parser.add_argument("--nice", type=int, default=0,
+                        help="of every program that is measured; below 0 needs root")
     parser.add_argument("--most-rounds", type=int, default=24, help="when turns are not quiet")
     parser.add_argument("--json", default="bench.json", help="where the results go")
     return parser.parse_args()
@@ -130,9 +132,11 @@ def rows_of(summaries, dtype, shape, threads, operation):
 def start_peers(options, threads):
     peers = []
     if "torch" not in options.without:
-        peers.append(programs.torch(options.python or Path(options.peers) / "bin" / "python"))
+        python = options.python or Path(options.peers) / "bin" / "python"
+        peers.append(programs.torch(python, options.nice))
     if "onednn" not in options.without:
-        peers.append(programs.onednn(options.build, options.onednn or options.peers, threads))
+        root = options.onednn or options.peers
+        peers.append(programs.onednn(options.build, root, options.nice, threads))
     return peers
 
 
@@ -141,7 +145,7 @@ def write_results(options, results):
 
 
 def measure(options, results, threads):
-    ours = programs.ours(options.build, options.instruction_set)
+    ours = programs.ours(options.build, options.nice, options.instruction_set)
     peers = start_peers(options, threads)
     results["programs"] = {one.name: one.info for one in [ours, *peers]}
     shapes = points.SHAPES

@@ -49,6 +49,7 @@ def read_arguments():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--milliseconds", type=int, default=10)
     parser.add_argument("--patience", type=float, default=0.5)
+    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--json", default="growth.json")
     return parser.parse_args()
 
@@ -79,7 +80,7 @@ def steps(sizes, operation):
 
 def main():
     options = read_arguments()
-    ours = programs.ours(options.build, options.instruction_set)
+    ours = programs.ours(options.build, options.nice, options.instruction_set)
     results = {"program": ours.info, "threads": options.threads, "dtype": options.dtype, "families": {}}
     for name in options.families:
         sizes = measure_family(options, ours, name)

@@ -23,6 +23,10 @@ static normd_layer *create_layer(const normd_compute *compute, const bench_reque
         (void)normd_layer_create(map, &none, 0, &source, &layer, &error);
     }
     json_decref(map);
+    if (layer != NULL && layer->operations->prepare != NULL && !layer->operations->prepare(layer)) {
+        normd_layer_destroy(layer);
+        layer = NULL;
+    }
     return layer;
 }
 

@@ -40,12 +40,15 @@ def draw_bars(axes, rows, operation):
               for row in rows]
     at = range(len(rows))
     for offset, name in ((-0.2, "PyTorch"), (0.2, "oneDNN")):
-        heights = [row["peers"][name]["median"] / row["ours"]["median"] if name in row["peers"] else 0
-                   for row in rows]
-        axes.barh([place + offset for place in at], heights, 0.4, color=COLORS[name], label=name)
+        # Bars start at 1, so that they point to who is faster.
+        lengths = [row["peers"][name]["median"] / row["ours"]["median"] - 1 if name in row["peers"]
+                   else 0 for row in rows]
+        axes.barh([place + offset for place in at], lengths, 0.4, left=1, color=COLORS[name],
+                  label=name)
     axes.axvline(1, color="black", linewidth=1)
     axes.axvline(points.GOALS[operation], color="green", linewidth=1, linestyle="--")
     axes.set_xscale("log", base=2)
+    axes.set_xlim(left=min(0.5, axes.get_xlim()[0]), right=max(4, axes.get_xlim()[1]))
     axes.set_yticks(list(at), labels, fontsize=7)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter("{x:g}x")

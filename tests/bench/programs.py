@@ -32,19 +32,36 @@ def process_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def raise_priority(nice):
+    """Sets the priority of this process, the first one of its session. Linux weighs sessions against
+    each other before the processes in them."""
+    os.nice(nice)
+    session = Path("/proc/self/autogroup")
+    if nice != 0 and session.exists():
+        session.write_text(str(nice), encoding="ascii")
+
+
 class Program:
-    def __init__(self, name, command, environment=None, cpus=None):
+    def __init__(self, name, command, nice, environment=None, cpus=None):
         self.name = name
-        bind = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
+
+        def before():
+            raise_priority(nice)
+            if cpus:
+                os.sched_setaffinity(0, cpus)
+
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            env={**os.environ, **(environment or {})}, preexec_fn=bind)
+            env={**os.environ, **(environment or {})}, start_new_session=True, preexec_fn=before)
         self.info = self.ask("info")
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        kind, _, rest = self.process.stdout.readline().strip().partition(" ")
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.name}: {line}: ended with {self.process.wait()}")
+        kind, _, rest = answer.strip().partition(" ")
         if kind == "absent":
             raise Absent(f"{self.name}: {rest}")
         if kind not in ("info", "seconds"):
@@ -67,21 +84,21 @@ class Program:
         self.process.wait()
 
 
-def ours(build, instruction_set=None):
+def ours(build, nice, instruction_set=None):
     command = [str(Path(build) / "bin" / "bench-batch-norm")]
-    return Program("normd", command + ([instruction_set] if instruction_set else []))
+    return Program("normd", command + ([instruction_set] if instruction_set else []), nice)
 
 
-def torch(python):
-    return Program("PyTorch", [str(python), str(HERE / "torch_peer.py")],
+def torch(python, nice):
+    return Program("PyTorch", [str(python), str(HERE / "torch_peer.py")], nice,
                    {"GLIBC_TUNABLES": KEEP_MEMORY})
 
 
-def onednn(build, root, threads):
+def onednn(build, root, nice, threads):
     """oneDNN from PyPI takes its number of threads from the affinity it starts with."""
     library = Path(root) / "lib"
     cpus = sorted(os.sched_getaffinity(0))[-threads:]
-    return Program("oneDNN", [str(Path(build) / "bin" / "bench-onednn")], {
+    return Program("oneDNN", [str(Path(build) / "bin" / "bench-onednn")], nice, {
         "LD_LIBRARY_PATH": str(library),
         "OCL_ICD_FILENAMES": str(library / "libintelocl.so"),
         "ONEDNN_VERBOSE": "none",
