@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/layers/batch_norm.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009. */
+static double complement(double momentum)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
+    return strtod(text, NULL);
+}
+
 static json_t *momentum_in(const normd_batch_norm *norm, normd_convention convention)
 {
     if (norm->cumulative) {
@@ -8,7 +19,7 @@ static json_t *momentum_in(const normd_batch_norm *norm, normd_convention conven
     }
     bool same = normd_convention_facts_of(convention)->momentum_keeps ==
                 normd_convention_facts_of(norm->convention)->momentum_keeps;
-    return json_real(same ? norm->momentum : 1.0 - norm->momentum);
+    return json_real(same ? norm->momentum : complement(norm->momentum));
 }
 
 static bool put_affine(json_t *map, const normd_batch_norm *norm, normd_convention convention)

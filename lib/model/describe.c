@@ -35,13 +35,14 @@ json_t *normd_model_configuration(const normd_model *model, normd_convention con
 {
     json_t *map = json_object();
     const char *own = normd_convention_facts_of(model->convention)->name;
-    bool ok = map != NULL && normd_layer_put(map, "convention", json_string(own)) &&
-              normd_layer_put(map, "dtype", json_string(normd_dtype_title(model->compute.dtype))) &&
-              normd_layer_put(map, "seed", json_integer((json_int_t)model->seed)) &&
-              normd_layer_put(map, "input", describe_input(model)) &&
-              normd_layer_put(map, "layers", describe_layers(model, convention)) &&
-              normd_layer_put(map, "loss", normd_loss_describe(model->loss)) &&
-              normd_layer_put(map, "optimizer", normd_optimizer_describe(model->optimizer));
+    bool ok =
+        map != NULL && normd_layer_put(map, "convention", json_string(own)) &&
+        normd_layer_put(map, "dtype", json_string(normd_dtype_title(model->compute.dtype))) &&
+        normd_layer_put(map, "seed", json_integer((json_int_t)model->seed)) &&
+        normd_layer_put(map, "input", describe_input(model)) &&
+        normd_layer_put(map, "layers", describe_layers(model, convention)) &&
+        normd_layer_put(map, "loss", normd_loss_describe(model->loss)) &&
+        normd_layer_put(map, "optimizer", normd_optimizer_describe(model->optimizer, convention));
     if (!ok) {
         json_decref(map);
         return NULL;

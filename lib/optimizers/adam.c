@@ -91,11 +91,18 @@ static void adam_read(normd_optimizer *optimizer, normd_options *options)
     adam->weight_decay = normd_rule_weight_decay(optimizer, options);
 }
 
-static void adam_describe(const normd_optimizer *optimizer, json_t *description)
+static void adam_describe(
+    const normd_optimizer *optimizer, normd_convention convention, json_t *description)
 {
+    bool keras = convention == NORMD_KERAS;
     const normd_adam_options *adam = &optimizer->adam;
-    json_object_set_new(description, "betas", json_pack("[f, f]", adam->beta_1, adam->beta_2));
-    json_object_set_new(description, "eps", json_real(adam->eps));
+    if (keras) {
+        json_object_set_new(description, "beta_1", json_real(adam->beta_1));
+        json_object_set_new(description, "beta_2", json_real(adam->beta_2));
+    } else {
+        json_object_set_new(description, "betas", json_pack("[f, f]", adam->beta_1, adam->beta_2));
+    }
+    json_object_set_new(description, keras ? "epsilon" : "eps", json_real(adam->eps));
     json_object_set_new(description, "weight_decay", json_real(adam->weight_decay));
 }
 

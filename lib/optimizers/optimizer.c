@@ -81,12 +81,13 @@ void normd_optimizer_destroy(normd_optimizer *optimizer)
     free(optimizer);
 }
 
-json_t *normd_optimizer_describe(const normd_optimizer *optimizer)
+json_t *normd_optimizer_describe(const normd_optimizer *optimizer, normd_convention convention)
 {
-    json_t *description = json_pack("{s:s, s:f, s:f, s:f}", "type", optimizer->rule->type, "lr",
+    const char *lr = convention == NORMD_KERAS ? "learning_rate" : "lr";
+    json_t *description = json_pack("{s:s, s:f, s:f, s:f}", "type", optimizer->rule->type, lr,
         optimizer->lr, "weight_lr", optimizer->weight_lr, "bias_lr", optimizer->bias_lr);
     if (description != NULL) {
-        optimizer->rule->describe(optimizer, description);
+        optimizer->rule->describe(optimizer, convention, description);
     }
     return description;
 }

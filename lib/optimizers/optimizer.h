@@ -49,8 +49,9 @@ normd_status normd_optimizer_create(const json_t *option, normd_convention conve
     normd_optimizer **optimizer, normd_error *error);
 void normd_optimizer_destroy(normd_optimizer *optimizer);
 
-/* Every option, defaults filled in; a new reference. */
-json_t *normd_optimizer_describe(const normd_optimizer *optimizer);
+/* Every option, defaults filled in, in the words of `convention`; a new reference. The values are
+   those of the optimizer's own form. */
+json_t *normd_optimizer_describe(const normd_optimizer *optimizer, normd_convention convention);
 
 /* Slots that each parameter needs, as many values as the parameter has, zero at first; and their
    names as PyTorch's state_dict has them (exp_avg, exp_avg_sq; momentum_buffer). */

@@ -12,8 +12,9 @@ typedef struct normd_optimizer_rule {
     const char *type; /* as in the option */
     /* Reads the options beside type, lr, weight_lr and bias_lr into the optimizer. */
     void (*read)(normd_optimizer *optimizer, normd_options *options);
-    /* Adds them to the description. */
-    void (*describe)(const normd_optimizer *optimizer, json_t *description);
+    /* Adds them to the description, in the words of `convention`. */
+    void (*describe)(
+        const normd_optimizer *optimizer, normd_convention convention, json_t *description);
     /* The name of a slot, NULL after the last. */
     const char *(*slot_name)(const normd_optimizer *optimizer, size_t slot);
     /* `lr` is the rate of the parameter's role. */

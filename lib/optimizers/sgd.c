@@ -56,8 +56,10 @@ static void sgd_read(normd_optimizer *optimizer, normd_options *options)
     }
 }
 
-static void sgd_describe(const normd_optimizer *optimizer, json_t *description)
+static void sgd_describe(
+    const normd_optimizer *optimizer, normd_convention convention, json_t *description)
 {
+    (void)convention; /* the frameworks use the same words */
     const normd_sgd_options *sgd = &optimizer->sgd;
     json_object_set_new(description, "momentum", json_real(sgd->momentum));
     if (optimizer->convention == NORMD_PYTORCH) {

@@ -74,8 +74,11 @@ def test_the_keras_convention_sets_defaults_and_names(rpc, name):
     norm = keras["layers"][0]
     assert norm["epsilon"] == 1e-3 and norm["momentum"] == 0.99 and norm["axis"] == -1
     assert norm["running_variance"] == "biased" and norm["on_single_value"] == "allow"
-    pytorch = rpc.call("session.describe", session=name, convention="pytorch")["layers"][0]
-    assert pytorch["eps"] == 1e-3 and pytorch["momentum"] == pytest.approx(0.01)
+    described = rpc.call("session.describe", session=name, convention="pytorch")
+    pytorch = described["layers"][0]
+    assert pytorch["eps"] == 1e-3 and pytorch["momentum"] == 0.01
+    assert described["optimizer"]["lr"] == 1e-2
+    assert keras["optimizer"]["learning_rate"] == 1e-2 and "lr" not in keras["optimizer"]
     layer = rpc.call("stats", session=name)["layers"][0]
     assert {"moving_mean", "moving_variance", "gamma", "beta"} <= set(layer)
     layer = rpc.call("stats", session=name, convention="pytorch")["layers"][0]

@@ -70,8 +70,8 @@ static void defaults_are_those_of_the_convention(void **state)
         "{\"type\": \"adam\", \"lr\": 0.001, \"weight_lr\": 0.001, \"bias_lr\": 0.001,"
         "\"betas\": [0.9, 0.999], \"eps\": 1e-8, \"weight_decay\": 0.0}");
     expect_description("{\"type\": \"adam\", \"beta_2\": 0.5, \"weight_lr\": 0}", NORMD_KERAS,
-        "{\"type\": \"adam\", \"lr\": 0.001, \"weight_lr\": 0.0, \"bias_lr\": 0.001,"
-        "\"betas\": [0.9, 0.5], \"eps\": 1e-7, \"weight_decay\": 0.0}");
+        "{\"type\": \"adam\", \"learning_rate\": 0.001, \"weight_lr\": 0.0, \"bias_lr\": 0.001,"
+        "\"beta_1\": 0.9, \"beta_2\": 0.5, \"epsilon\": 1e-7, \"weight_decay\": 0.0}");
 }
 
 static void wrong_options_are_refused(void **state)

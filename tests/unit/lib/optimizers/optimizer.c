@@ -140,9 +140,9 @@ static void nothing_and_an_empty_map_are_sgd(void **state)
     (void)state;
     normd_optimizer *optimizer;
     assert_int_equal(normd_optimizer_create(NULL, NORMD_KERAS, &optimizer, NULL), NORMD_OK);
-    json_t *description = normd_optimizer_describe(optimizer);
+    json_t *description = normd_optimizer_describe(optimizer, NORMD_KERAS);
     assert_string_equal(json_string_value(json_object_get(description, "type")), "sgd");
-    assert_true(json_real_value(json_object_get(description, "lr")) == 0.01);
+    assert_true(json_real_value(json_object_get(description, "learning_rate")) == 0.01);
     json_decref(description);
     normd_optimizer_destroy(optimizer);
     normd_optimizer_destroy(NULL);

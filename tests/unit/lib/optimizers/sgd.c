@@ -79,10 +79,10 @@ static void defaults_are_those_of_the_convention(void **state)
         "{\"type\": \"sgd\", \"lr\": 0.001, \"weight_lr\": 0.001, \"bias_lr\": 0.001,"
         "\"momentum\": 0.0, \"dampening\": 0.0, \"nesterov\": false, \"weight_decay\": 0.0}");
     expect_description("{\"learning_rate\": 1, \"bias_lr\": 0.5, \"momentum\": 1}", NORMD_KERAS,
-        "{\"type\": \"sgd\", \"lr\": 1.0, \"weight_lr\": 1.0, \"bias_lr\": 0.5,"
+        "{\"type\": \"sgd\", \"learning_rate\": 1.0, \"weight_lr\": 1.0, \"bias_lr\": 0.5,"
         "\"momentum\": 1.0, \"nesterov\": false, \"weight_decay\": 0.0}");
     expect_description("{}", NORMD_KERAS,
-        "{\"type\": \"sgd\", \"lr\": 0.01, \"weight_lr\": 0.01, \"bias_lr\": 0.01,"
+        "{\"type\": \"sgd\", \"learning_rate\": 0.01, \"weight_lr\": 0.01, \"bias_lr\": 0.01,"
         "\"momentum\": 0.0, \"nesterov\": false, \"weight_decay\": 0.0}");
 }
 

@@ -102,14 +102,14 @@ static inline void expect_description(
     const char *option, normd_convention convention, const char *text)
 {
     normd_optimizer *optimizer = make_optimizer(option, convention);
-    json_t *described = normd_optimizer_describe(optimizer);
+    json_t *described = normd_optimizer_describe(optimizer, convention);
     json_t *expected = json_loads(text, 0, NULL);
     assert_non_null(expected);
     assert_true(json_equal(described, expected));
     /* What is described makes the same optimizer. */
     char *again_text = json_dumps(described, 0);
     normd_optimizer *again = make_optimizer(again_text, convention);
-    json_t *described_again = normd_optimizer_describe(again);
+    json_t *described_again = normd_optimizer_describe(again, convention);
     assert_true(json_equal(described, described_again));
     json_decref(described);
     json_decref(described_again);
