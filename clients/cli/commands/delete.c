@@ -5,10 +5,12 @@
 
 #include "clients/cli/commands/query.h"
 
-static void show(normd_client_answer *answer)
+static normd_cli_exit show(const void *context, normd_client_answer *answer)
 {
+    (void)context;
     (void)answer;
     puts("deleted");
+    return NORMD_CLI_OK;
 }
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)

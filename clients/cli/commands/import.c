@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clients/cli/commands/query.h"
 #include "clients/cli/data/file.h"
-#include "clients/cli/show/json.h"
 
 enum { FORMAT, ROWS };
 
@@ -13,19 +13,16 @@ static const normd_argument options[ROWS] = {
     [FORMAT] = {"format", "NAME", "safetensors (default)"},
 };
 
-static void print(const normd_cli *cli, normd_client_answer *answer, const char *session)
+static normd_cli_exit show(const void *session, normd_client_answer *answer)
 {
-    if (cli->json) {
-        normd_json_print(stdout, answer, answer->result);
-        return;
-    }
     uint64_t version = 0;
     const msgpack_object *created = normd_client_get(answer->result, "created");
     normd_client_uint(normd_client_get(answer->result, "version"), &version);
     bool is_new =
         created != NULL && created->type == MSGPACK_OBJECT_BOOLEAN && created->via.boolean;
-    printf("%s %s; version %llu\n", is_new ? "created" : "loaded into", session,
+    printf("%s %s; version %llu\n", is_new ? "created" : "loaded into", (const char *)session,
         (unsigned long long)version);
+    return NORMD_CLI_OK;
 }
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
@@ -36,22 +33,15 @@ static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments
     if (normd_file_read(arguments->rest[1], &data, &size, &error) != NORMD_OK) {
         return normd_cli_usage_error("%s", error.message);
     }
-    normd_client *client;
-    normd_cli_exit code = normd_cli_connect(cli, &client);
-    if (code == NORMD_CLI_OK) {
-        const char *format = arguments->value[FORMAT];
-        normd_client_begin(client, "session.import", 3);
-        normd_client_put_string(client, "session", arguments->rest[0]);
-        normd_client_put_string(client, "format", format != NULL ? format : "safetensors");
-        normd_client_put_bytes(client, "data", data, size);
-        normd_client_answer *answer;
-        code = normd_cli_call(client, &answer);
-        if (code == NORMD_CLI_OK) {
-            print(cli, answer, arguments->rest[0]);
-            normd_client_answer_free(answer);
-        }
-        normd_client_close(client);
-    }
+    const char *format = arguments->value[FORMAT];
+    normd_cli_exit code = normd_query_run(
+        cli, &(normd_query){.method = "session.import",
+                 .key = {"session", "format"},
+                 .value = {arguments->rest[0], format != NULL ? format : "safetensors"},
+                 .data = data,
+                 .data_bytes = size,
+                 .show = show,
+                 .context = arguments->rest[0]});
     free(data);
     return code;
 }

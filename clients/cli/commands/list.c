@@ -6,12 +6,13 @@
 #include "clients/cli/commands/query.h"
 #include "clients/cli/show/fields.h"
 
-static void show(normd_client_answer *answer)
+static normd_cli_exit show(const void *context, normd_client_answer *answer)
 {
+    (void)context;
     const msgpack_object *sessions = normd_client_get(answer->result, "sessions");
     if (sessions == NULL || sessions->type != MSGPACK_OBJECT_ARRAY) {
         normd_fields_print(stdout, answer, answer->result);
-        return;
+        return NORMD_CLI_OK;
     }
     for (uint32_t k = 0; k < sessions->via.array.size; k++) {
         normd_fields_value(stdout, answer, &sessions->via.array.ptr[k]);
@@ -20,6 +21,7 @@ static void show(normd_client_answer *answer)
     if (sessions->via.array.size == 0) {
         fputs("no sessions\n", stderr);
     }
+    return NORMD_CLI_OK;
 }
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)

@@ -4,15 +4,35 @@
 #include "clients/cli/show/fields.h"
 #include "clients/cli/show/json.h"
 
-static void print(const normd_cli *cli, const normd_query *query, normd_client_answer *answer)
+static void write_request(normd_client *client, const normd_query *query)
 {
+    uint32_t fields = query->data != NULL;
+    for (size_t k = 0; k < NORMD_QUERY_MAX_FIELDS; k++) {
+        fields += query->value[k] != NULL;
+    }
+    normd_client_begin(client, query->method, fields);
+    for (size_t k = 0; k < NORMD_QUERY_MAX_FIELDS; k++) {
+        if (query->value[k] != NULL) {
+            normd_client_put_string(client, query->key[k], query->value[k]);
+        }
+    }
+    if (query->data != NULL) {
+        normd_client_put_bytes(client, "data", query->data, query->data_bytes);
+    }
+}
+
+static normd_cli_exit print(
+    const normd_cli *cli, const normd_query *query, normd_client_answer *answer)
+{
+    if (query->show != NULL && (!cli->json || query->show_json)) {
+        return query->show(query->context, answer);
+    }
     if (cli->json) {
         normd_json_print(stdout, answer, answer->result);
-    } else if (query->show != NULL) {
-        query->show(answer);
     } else {
         normd_fields_print(stdout, answer, answer->result);
     }
+    return NORMD_CLI_OK;
 }
 
 normd_cli_exit normd_query_run(const normd_cli *cli, const normd_query *query)
@@ -22,17 +42,11 @@ normd_cli_exit normd_query_run(const normd_cli *cli, const normd_query *query)
     if (code != NORMD_CLI_OK) {
         return code;
     }
-    uint32_t fields = 0u + (query->value[0] != NULL) + (query->value[1] != NULL);
-    normd_client_begin(client, query->method, fields);
-    for (size_t k = 0; k < 2; k++) {
-        if (query->value[k] != NULL) {
-            normd_client_put_string(client, query->key[k], query->value[k]);
-        }
-    }
+    write_request(client, query);
     normd_client_answer *answer;
     code = normd_cli_call(client, &answer);
     if (code == NORMD_CLI_OK) {
-        print(cli, query, answer);
+        code = print(cli, query, answer);
         normd_client_answer_free(answer);
     }
     normd_client_close(client);

@@ -4,13 +4,19 @@
 
 #include "clients/cli/cli.h"
 
-/* One call of a method with up to two text fields (a NULL value leaves a field out); the answer is
-   printed as JSON, or by `show` on standard output, or as aligned lines when `show` is NULL. */
+enum { NORMD_QUERY_MAX_FIELDS = 3 };
+
+/* One call of a method with a few text fields (a NULL value leaves a field out) and perhaps bytes.
+   The answer is printed as JSON, or by `show`, or as aligned lines when `show` is NULL. */
 typedef struct normd_query {
     const char *method;
-    const char *key[2];
-    const char *value[2];
-    void (*show)(normd_client_answer *answer);
+    const char *key[NORMD_QUERY_MAX_FIELDS];
+    const char *value[NORMD_QUERY_MAX_FIELDS];
+    const void *data; /* the field "data", unless NULL */
+    size_t data_bytes;
+    normd_cli_exit (*show)(const void *context, normd_client_answer *answer);
+    const void *context;
+    bool show_json; /* `show` is called with --json, too */
 } normd_query;
 
 normd_cli_exit normd_query_run(const normd_cli *cli, const normd_query *query);

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clients/cli/commands/query.h"
 #include "clients/cli/common/number.h"
 #include "clients/cli/data/element.h"
 #include "clients/cli/show/fields.h"
-#include "clients/cli/show/json.h"
 #include "clients/cli/show/table.h"
 #include "clients/cli/show/terminal.h"
 
@@ -18,6 +18,12 @@ static const normd_argument options[ROWS] = {
     [CONVENTION] = {"convention", "NAME", "names as pytorch or keras has them"},
     [FEATURES] = {"features", "A:B", "the features to list (the first 8); : is all"},
 };
+
+/* What of each layer is listed, and how. */
+typedef struct view {
+    size_t begin, end; /* features [begin, end) */
+    bool ascii;
+} view;
 
 /* The layer's vectors of one length as columns. Arrays of other ranks are left out. */
 static void collect_columns(
@@ -70,13 +76,13 @@ static void print_title(
     }
     const msgpack_object *tracked = normd_client_get(layer, "num_batches_tracked");
     if (tracked != NULL && tracked->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
-        printf("  %llu batches tracked", (unsigned long long)tracked->via.u64);
+        printf("  %llu batch%s tracked", (unsigned long long)tracked->via.u64,
+            tracked->via.u64 == 1 ? "" : "es");
     }
     putchar('\n');
 }
 
-static void print_layer(const normd_cli *cli, normd_client_answer *answer,
-    const msgpack_object *layer, size_t begin, size_t end)
+static void print_layer(const view *v, normd_client_answer *answer, const msgpack_object *layer)
 {
     normd_table table = {.columns = 0};
     if (layer->type != MSGPACK_OBJECT_MAP) {
@@ -84,10 +90,10 @@ static void print_layer(const normd_cli *cli, normd_client_answer *answer,
     }
     collect_columns(answer, layer, &table);
     print_title(answer, layer, &table);
-    end = end < table.rows ? end : table.rows;
-    begin = begin < end ? begin : end;
+    size_t end = v->end < table.rows ? v->end : table.rows;
+    size_t begin = v->begin < end ? v->begin : end;
     if (table.columns > 0) {
-        normd_table_print(stdout, &table, begin, end, cli->ascii, normd_terminal_columns(stdout));
+        normd_table_print(stdout, &table, begin, end, v->ascii, normd_terminal_columns(stdout));
     }
     free_columns(&table);
 }
@@ -107,16 +113,16 @@ static size_t most_features(normd_client_answer *answer, const msgpack_object *l
     return most;
 }
 
-static normd_cli_exit print_layers(
-    const normd_cli *cli, normd_client_answer *answer, size_t begin, size_t end)
+static normd_cli_exit show(const void *context, normd_client_answer *answer)
 {
+    const view *v = context;
     const msgpack_object *layers = normd_client_get(answer->result, "layers");
     bool empty =
         layers == NULL || layers->type != MSGPACK_OBJECT_ARRAY || layers->via.array.size == 0;
     size_t most = empty ? 0 : most_features(answer, layers);
-    if (most > 0 && (begin >= most || begin == end)) {
+    if (most > 0 && (v->begin >= most || v->begin == v->end)) {
         return normd_cli_usage_error(
-            "--features: expected some of 0:%zu, got none from %zu on", most, begin);
+            "--features: expected some of 0:%zu, got none from %zu on", most, v->begin);
     }
     uint64_t version = 0;
     normd_client_uint(normd_client_get(answer->result, "version"), &version);
@@ -127,46 +133,24 @@ static normd_cli_exit print_layers(
     }
     for (uint32_t k = 0; k < layers->via.array.size; k++) {
         putchar('\n');
-        print_layer(cli, answer, &layers->via.array.ptr[k], begin, end);
+        print_layer(v, answer, &layers->via.array.ptr[k]);
     }
     return NORMD_CLI_OK;
 }
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
 {
-    size_t begin = 0;
-    size_t end = SHOWN;
+    view v = {.end = SHOWN, .ascii = cli->ascii};
     const char *features = arguments->value[FEATURES];
-    if (features != NULL && !normd_number_parse_range(features, &begin, &end)) {
+    if (features != NULL && !normd_number_parse_range(features, &v.begin, &v.end)) {
         return normd_cli_usage_error("--features: expected A:B with A <= B, got \"%s\"", features);
     }
-    normd_client *client;
-    normd_cli_exit code = normd_cli_connect(cli, &client);
-    if (code != NORMD_CLI_OK) {
-        return code;
-    }
-    const char *layer = arguments->value[LAYER];
-    const char *convention = arguments->value[CONVENTION];
-    normd_client_begin(client, "stats", 1u + (layer != NULL) + (convention != NULL));
-    normd_client_put_string(client, "session", arguments->rest[0]);
-    if (layer != NULL) {
-        normd_client_put_string(client, "layer", layer);
-    }
-    if (convention != NULL) {
-        normd_client_put_string(client, "convention", convention);
-    }
-    normd_client_answer *answer;
-    code = normd_cli_call(client, &answer);
-    if (code == NORMD_CLI_OK) {
-        if (cli->json) {
-            normd_json_print(stdout, answer, answer->result);
-        } else {
-            code = print_layers(cli, answer, begin, end);
-        }
-        normd_client_answer_free(answer);
-    }
-    normd_client_close(client);
-    return code;
+    return normd_query_run(cli,
+        &(normd_query){.method = "stats",
+            .key = {"session", "layer", "convention"},
+            .value = {arguments->rest[0], arguments->value[LAYER], arguments->value[CONVENTION]},
+            .show = show,
+            .context = &v});
 }
 
 const normd_cli_command normd_command_stats = {
