@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "daemon/connection.h"
 #include "daemon/handlers/answer.h"
-#include "daemon/handlers/arguments.h"
 #include "daemon/handlers/table.h"
 #include "daemon/server.h"
+#include "lib/options/options.h"
 
 enum { PROTOCOL_VERSION = 1 };
+
+static normd_status parse(
+    normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
+{
+    (void)message;
+    (void)error;
+    const normd_value *client = &call->field[NORMD_HELLO_CLIENT];
+    if (client->present) {
+        char shown[NORMD_OPTIONS_SHOW_BYTES];
+        normd_options_show_string(
+            client->as.string.text, client->as.string.length, shown, sizeof shown);
+        normd_log_write(&request->server->log, NORMD_LOG_DEBUG, "%s is the client %s",
+            request->connection->transport->peer, shown);
+    }
+    return NORMD_OK;
+}
 
 static normd_status run(normd_request *request, normd_error *error)
 {
@@ -17,4 +34,4 @@ static normd_status run(normd_request *request, normd_error *error)
     return NORMD_OK;
 }
 
-const normd_handler normd_handler_hello = {.parse = normd_parse_nothing, .run = run};
+const normd_handler normd_handler_hello = {.parse = parse, .run = run};

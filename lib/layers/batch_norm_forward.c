@@ -182,8 +182,8 @@ static normd_status check_counts(const forward_loop *loop, normd_error *error)
     }
     if (values == 1 && !loop->norm->single_value_allowed) {
         return normd_error_set(error, NORMD_BAD_SHAPE,
-            "%s: expected more than 1 value per channel when training, got %s%s", pass->input_name,
-            normd_shape_format(&pass->shape, got, sizeof got),
+            "%s: expected more than 1 value per channel for batch statistics, got %s%s",
+            pass->input_name, normd_shape_format(&pass->shape, got, sizeof got),
             pass->mask != NULL ? " with one position valid" : "");
     }
     return NORMD_OK;

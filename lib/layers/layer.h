@@ -113,7 +113,7 @@ typedef struct normd_layer_operations {
         const normd_layer *layer, const normd_shape *x, normd_shape *y, char *text);
     /* May be NULL: nothing. */
     void (*need)(const normd_layer *layer, const normd_shape *x, normd_layer_need *need);
-    /* Training forward. NOT_FINITE, BAD_ARGUMENT (too few values), BAD_SHAPE (mask). */
+    /* Training forward. NOT_FINITE, BAD_SHAPE (too few values; the mask's). */
     normd_status (*forward)(const normd_layer_pass *pass, normd_error *error);
     normd_status (*infer)(const normd_layer_pass *pass, normd_error *error);
     void (*backward)(const normd_layer_pass *pass);

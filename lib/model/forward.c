@@ -50,10 +50,7 @@ normd_status normd_pass_forward(const normd_pass *pass, void *y, normd_error *er
         x = one.y;
     }
     if (x != y) {
-        size_t elements = 0;
-        bool fits = normd_shape_elements(normd_plan_output(plan), &elements);
-        (void)fits;
-        memcpy(y, x, elements * normd_dtype_size(model->compute.dtype));
+        memcpy(y, x, normd_model_array_bytes(model, normd_plan_output(plan)));
     }
     return NORMD_OK;
 }

@@ -296,6 +296,13 @@ def test_one_value_a_channel_follows_the_convention(rpc, name):
     with pytest.raises(RpcError, match="^BAD_SHAPE x: expected more than 1 value per channel.*(1, 4)"):
         rpc.call("forward", session=name, x=x)
     assert rpc.call("infer", session=name, x=x)["y"].shape == (1, 4)
+    mask = np.array([False, True])
+    with pytest.raises(RpcError, match="^BAD_SHAPE x: .*one position valid"):
+        rpc.call("forward", session=name, x=np.ones((2, 4), "f4"), mask=mask)
+    own = norm_only(layer={"track_running_stats": False})
+    rpc.call("session.create", session=f"{name}-own", **own)
+    with pytest.raises(RpcError, match="^BAD_SHAPE x: .* for batch statistics"):
+        rpc.call("infer", session=f"{name}-own", x=x)
     # Keras normalizes it to beta; so does PyTorch's convention when it is told to.
     for number, options in enumerate([
         {"convention": "keras"}, {"layer": {"on_single_value": "allow"}}

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from harness import safetensors
+from harness.daemon import Daemon
 from harness.rpc import RpcError
 from models import CLASSES, FEATURES, batch, classifier, norm_only
 
@@ -36,6 +37,13 @@ def test_server_info_counts_connections_and_sessions(daemon, rpc, name):
     # gamma, beta and two statistics of 1000 float32 each are the least it can hold.
     assert after["bytes"] >= before["bytes"] + 16000
     assert after["uptime"] >= before["uptime"]
+
+
+def test_the_log_says_which_client_speaks():
+    with Daemon("--log-level", "debug") as daemon:
+        with daemon.connect() as rpc:
+            rpc.call("hello", client="ours 1.2")
+    assert any(line.endswith(' is the client "ours 1.2"\n') for line in daemon.log)
 
 
 def test_create_answers_the_description_with_every_default(both_keys, name):

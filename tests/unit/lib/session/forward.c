@@ -70,8 +70,9 @@ static void a_refused_forward_leaves_the_session_bit_for_bit(void **state)
     assert_string_equal(error.message, "mask: expected at least one valid position, got none in 4");
     valid[1] = 1;
     assert_int_equal(try_forward(&f, session, &x.array, &mask, &error), NORMD_BAD_SHAPE);
-    assert_string_equal(error.message, "x: expected more than 1 value per channel when training, "
-                                       "got (4, 3) with one position valid");
+    assert_string_equal(error.message,
+        "x: expected more than 1 value per channel for batch statistics, "
+        "got (4, 3) with one position valid");
     mask.shape = (normd_shape){2, {4, 2}};
     assert_int_equal(try_forward(&f, session, &x.array, &mask, &error), NORMD_BAD_SHAPE);
     assert_string_equal(

@@ -117,7 +117,8 @@ static void a_refused_batch_leaves_the_session_bit_for_bit(void **state)
         {{2, {0, 16}}, SIZE_MAX, 0, {1, {0}}, 0, NORMD_BAD_SHAPE,
             "x: expected a batch with values, got (0, 16)"},
         {{2, {1, 16}}, SIZE_MAX, 0, {1, {1}}, 0, NORMD_BAD_SHAPE,
-            "layers[1]'s input: expected more than 1 value per channel when training, got (1, 24)"},
+            "layers[1]'s input: expected more than 1 value per channel for batch statistics, got "
+            "(1, 24)"},
         {{2, {4, 16}}, 17, NAN, {1, {4}}, 0, NORMD_NOT_FINITE,
             "x: expected finite values, got NaN or infinity"},
         {{2, {4, 16}}, 17, -INFINITY, {1, {4}}, 0, NORMD_NOT_FINITE,
