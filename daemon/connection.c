@@ -129,7 +129,8 @@ static size_t smaller(size_t a, size_t b)
 
 static bool is_over(const normd_connection *connection, uint32_t requests, size_t bytes)
 {
-    return connection->in_flight >= requests || connection->out.bytes >= bytes;
+    return connection->in_flight >= requests ||
+           connection->out.bytes + connection->promised >= bytes;
 }
 
 /* Hands on one message and takes its size off the turn. False when there is none to be had. */
@@ -241,7 +242,7 @@ static void take_turn(normd_connection *connection)
             return;
         }
         turn -= smaller((connection->out.bytes - before) / TURN_BYTES, turn);
-        if (connection->out.bytes >= NORMD_CONNECTION_BYTES_HIGH) {
+        if (connection->out.bytes + connection->promised >= NORMD_CONNECTION_BYTES_HIGH) {
             send_out(connection);
         }
         connection->paused =
@@ -292,6 +293,7 @@ void normd_connection_flush(normd_connection *connection)
 void normd_connection_answer(normd_connection *connection, normd_request *request)
 {
     connection->in_flight--;
+    connection->promised -= request->promised;
     connection->server->in_flight--;
     if (connection->closing || connection->finished || request->notification) {
         normd_request_free(request);

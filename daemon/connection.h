@@ -35,6 +35,7 @@ typedef struct normd_connection {
     size_t writing;      /* bytes of the write under way, or 0 */
     normd_keys keys;     /* of the arrays that the peer sent last */
     uint32_t in_flight;  /* requests that are not answered */
+    size_t promised;     /* bytes of large answers that are being made */
     size_t announced;    /* bytes of the memory budget for payloads that no request has taken */
     uint64_t progressed; /* when bytes of an unfinished message came last, in looks */
     bool watched;        /* for its progress */

@@ -60,11 +60,25 @@ static void answer_now(normd_request *request)
     normd_connection_answer(request->connection, request);
 }
 
+/* Whether there is memory for the answer; if not, that is the answer. */
+static bool promise(normd_request *request)
+{
+    normd_error error;
+    if (normd_request_promise(request, &error) == NORMD_OK) {
+        return true;
+    }
+    normd_request_fail(request, &error);
+    answer_now(request);
+    return false;
+}
+
 static void serve(normd_request *request)
 {
     if (request->entry->session == NULL) {
         /* The session is being made; wait for it. */
-        normd_session_queue_push(&request->entry->queue, request);
+        if (promise(request)) {
+            normd_session_queue_push(&request->entry->queue, request);
+        }
         return;
     }
     request->snapshot = normd_session_snapshot(request->entry->session);
@@ -73,8 +87,10 @@ static void serve(normd_request *request)
         answer_now(request);
         return;
     }
-    request->job.run = run_job;
-    normd_pool_submit(request->server->engine.pool, &request->job, NORMD_LANE_SERVE);
+    if (promise(request)) {
+        request->job.run = run_job;
+        normd_pool_submit(request->server->engine.pool, &request->job, NORMD_LANE_SERVE);
+    }
 }
 
 static void route(normd_request *request)
@@ -89,7 +105,9 @@ static void route(normd_request *request)
         return;
     case NORMD_CLASS_TRAIN:
     case NORMD_CLASS_MANAGE:
-        normd_session_queue_push(&request->entry->queue, request);
+        if (promise(request)) {
+            normd_session_queue_push(&request->entry->queue, request);
+        }
         return;
     }
 }

@@ -24,6 +24,9 @@ typedef struct normd_handler {
     /* Loop thread, of serving methods, or NULL: the multiply-adds of the run; small ones run on the
        loop. */
     uint64_t (*cost)(const normd_request *request);
+    /* Loop thread, or NULL: the bytes of the arrays in the answer, at most, of a request whose
+       session is there. Needed where a small request may have a large answer. */
+    size_t (*answer_bytes)(const normd_request *request);
     /* The run does not need a session to be there. */
     bool makes_session;
 } normd_handler;

@@ -108,8 +108,19 @@ static void release_block(normd_out_block *block)
     normd_request_free((normd_request *)((char *)block - offsetof(normd_request, block)));
 }
 
+/* Of a request that is done only the answer is left. */
+static void keep_answer(normd_request *request)
+{
+    arguments_release(&request->arguments);
+    request->arguments = (normd_arguments){.configuration = NULL};
+    size_t left = request->head.size + request->payload_bytes;
+    normd_memory_change(&request->server->memory, request->charged, left);
+    request->charged = left;
+}
+
 void normd_request_put(normd_request *request, normd_out_queue *queue)
 {
+    keep_answer(request);
     request->block = (normd_out_block){
         .part[0] = {.base = request->head.data, .len = request->head.size},
         .release = release_block,
@@ -126,11 +137,34 @@ normd_status normd_request_charge(normd_request *request, size_t size, normd_err
     normd_memory *memory = &request->server->memory;
     if (!normd_memory_charge(memory, size)) {
         return normd_error_set(error, NORMD_BUSY,
-            "the requests in flight may hold %llu bytes, and hold %llu",
+            "requests in flight and their answers may hold %llu bytes, and hold %llu",
             (unsigned long long)memory->limit, (unsigned long long)memory->used);
     }
     request->charged += size;
     return NORMD_OK;
+}
+
+normd_status normd_request_promise(normd_request *request, normd_error *error)
+{
+    if (request->handler->answer_bytes == NULL) {
+        return NORMD_OK;
+    }
+    normd_status status = NORMD_OK;
+    if (request->entry->session == NULL) {
+        /* The session is being made, so nobody knows: the connection waits. */
+        request->promised = NORMD_CONNECTION_BYTES_HIGH;
+    } else {
+        size_t bytes = request->handler->answer_bytes(request);
+        status = normd_limit_check((size_t)request->server->memory.limit,
+            normd_bytes_add(request->charged, bytes),
+            "expected a request that takes, with its answer,", "", error);
+        if (status == NORMD_OK) {
+            status = normd_request_charge(request, bytes, error);
+        }
+        request->promised = status == NORMD_OK ? bytes : 0;
+    }
+    request->connection->promised += request->promised;
+    return status;
 }
 
 void normd_request_run(normd_request *request)

@@ -57,7 +57,8 @@ typedef struct normd_request {
     uint32_t id;
     bool notification;
     normd_keys keys;
-    size_t charged; /* bytes of the memory budget */
+    size_t charged;  /* bytes of the memory budget */
+    size_t promised; /* bytes of the answer that the connection counts as waiting already */
 
     normd_session_entry *entry; /* a reference, or NULL */
     normd_snapshot *snapshot;   /* what a serving method reads, or NULL */
@@ -84,6 +85,10 @@ normd_request *normd_request_take(struct normd_server *server);
 
 /* The one way out: gives back everything that the request holds. Loop thread. */
 void normd_request_free(normd_request *request);
+
+/* Charges the answer, which is yet to be made, too, and has the connection wait for it when it is
+   large. BUSY, or TOO_LARGE when the budget never holds it. Loop thread. */
+normd_status normd_request_promise(normd_request *request, normd_error *error);
 
 /* Puts a large answer into an out queue, without copying; the queue frees the request. Loop
    thread. */

@@ -42,4 +42,10 @@ static normd_status run(normd_request *request, normd_error *error)
     return NORMD_OK;
 }
 
-const normd_handler normd_handler_forward = {.parse = parse, .run = run};
+static size_t answer_bytes(const normd_request *request)
+{
+    return normd_session_output_bytes(request->entry->session, &request->arguments.x.array.shape);
+}
+
+const normd_handler normd_handler_forward = {
+    .parse = parse, .run = run, .answer_bytes = answer_bytes};

@@ -33,4 +33,10 @@ static uint64_t cost(const normd_request *request)
     return normd_snapshot_cost(request->snapshot, &request->arguments.x.array.shape);
 }
 
-const normd_handler normd_handler_infer = {.parse = parse, .run = run, .cost = cost};
+static size_t answer_bytes(const normd_request *request)
+{
+    return normd_session_output_bytes(request->entry->session, &request->arguments.x.array.shape);
+}
+
+const normd_handler normd_handler_infer = {
+    .parse = parse, .run = run, .cost = cost, .answer_bytes = answer_bytes};

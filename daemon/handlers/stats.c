@@ -121,4 +121,10 @@ static normd_status run(normd_request *request, normd_error *error)
     return NORMD_OK;
 }
 
-const normd_handler normd_handler_stats = {.parse = parse, .run = run};
+static size_t answer_bytes(const normd_request *request)
+{
+    return normd_session_state_bytes(request->entry->session);
+}
+
+const normd_handler normd_handler_stats = {
+    .parse = parse, .run = run, .answer_bytes = answer_bytes};

@@ -51,3 +51,22 @@ normd_status normd_snapshot_infer(
     normd_tensor_release(x);
     return status;
 }
+
+size_t normd_session_output_bytes(const normd_session *session, const normd_shape *x)
+{
+    const normd_model *model = session->model;
+    normd_shape y;
+    size_t work;
+    normd_error error;
+    normd_status status = normd_model_output_shape(model, x, &y, &work, &error);
+    if (status == NORMD_OK) {
+        status = normd_model_check_answer(model, &y, &error);
+    }
+    return status == NORMD_OK ? normd_model_array_bytes(model, &y) : 0;
+}
+
+size_t normd_session_state_bytes(const normd_session *session)
+{
+    const normd_model *model = session->model;
+    return (1 + model->slots) * model->parameter_bytes + model->statistic_bytes;
+}

@@ -119,6 +119,14 @@ uint64_t normd_snapshot_version(const normd_snapshot *snapshot);
    UINT64_MAX when the shape does not fit. */
 uint64_t normd_snapshot_cost(const normd_snapshot *snapshot, const normd_shape *x);
 
+/* Bytes of the output for an x of this shape; 0 when there will be none, since the shape does not fit
+   or the output is over the engine's limit. Any thread. */
+size_t normd_session_output_bytes(const normd_session *session, const normd_shape *x);
+
+/* Bytes of all parameters, statistics and slots, which an export and stats give back at most. Any
+   thread. */
+size_t normd_session_state_bytes(const normd_session *session);
+
 /* Eval-mode forward. Takes x; y (the caller's to release, of the session's type) reuses its buffer
    where it can. A batch without rows gives an empty y. */
 normd_status normd_snapshot_infer(

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client cannot take the daemon from the others: they take turns, and memory has bounds."""
 
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,3 +94,45 @@ def test_one_connection_cannot_announce_all_the_memory(name):
             assert rpc.call("infer", session=name, x=np.ones((25000, 4), "f4"))["version"] == 0
             with pytest.raises(RpcError, match="^BUSY"):
                 rpc.call("infer", session=name, x=np.ones((100000, 4), "f4"))
+
+
+def peak_bytes(daemon):
+    """The most memory that the daemon has had."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+
+
+@pytest.mark.parametrize("method", ["infer", "forward"])
+def test_large_answers_are_made_one_at_a_time(name, method):
+    """24 small requests for 40 MB each, nothing read at first: all are answered, in turn."""
+    with Daemon("--max-memory", "64M") as daemon:
+        with daemon.connect() as greedy, daemon.connect() as other:
+            layer = {"type": "linear", "in": 1, "out": 2000, "weight_init": "ones", "bias": False}
+            greedy.call("session.create", session=name, layers=[layer])
+            before = peak_bytes(daemon)
+            x = np.ones((5000, 1), "f4")
+            count = 24
+            for _ in range(count):
+                greedy.send(method, session=name, x=x)
+            first = greedy.answer(1)
+            assert other.call("infer", session=name, x=x[:10])["y"].shape == (10, 2000)
+            for number in range(2, count + 1):
+                assert greedy.answer(number)["y"].shape == first["y"].shape
+            assert peak_bytes(daemon) - before < 400e6, "24 answers at once are 960 MB"
+
+
+def test_answers_that_wait_count_in_the_budget(name):
+    """Others are told to come back while an answer that is not read fills the budget."""
+    with Daemon("--max-memory", "64M") as daemon:
+        with daemon.connect() as greedy, daemon.connect() as other:
+            layer = {"type": "linear", "in": 1, "out": 2000, "weight_init": "ones", "bias": False}
+            other.call("session.create", session=name, layers=[layer])
+            x = np.ones((5000, 1), "f4")
+            begun = greedy.send("infer", session=name, x=x)
+            head = greedy.socket.recv(16)
+            with pytest.raises(RpcError, match="^BUSY requests in flight and their answers"):
+                other.call("infer", session=name, x=x)
+            with pytest.raises(RpcError, match="^TOO_LARGE expected a request that takes"):
+                other.call("infer", session=name, x=np.ones((10000, 1), "f4"))
+            assert greedy.receive(head)[1] == begun
+            assert when_not_busy(other, "infer", session=name, x=x)["y"].shape == (5000, 2000)
