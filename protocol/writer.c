@@ -2,6 +2,7 @@
 #include "protocol/writer.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "protocol/utf8.h"
@@ -39,8 +40,9 @@ void normd_write_bin(msgpack_packer *packer, const void *data, size_t size)
     msgpack_pack_bin_body(packer, data, size);
 }
 
-/* Holds an array's header: 9 bytes an axis, and less than 56 for all else. */
-enum { HEADER_BYTES = 128 };
+/* Holds an array's header: 9 bytes an axis, and less than 56 for all else; and what put_value
+   writes too much. */
+enum { HEADER_BYTES = 136 };
 
 /* Small values before they are handed to the packer in one piece: each piece is a call. */
 typedef struct header {
@@ -55,20 +57,25 @@ static void put(header *to, const void *bytes, size_t size)
     to->size += size;
 }
 
-/* A first byte and a value behind it of `size` bytes, big-endian. */
+static void put_byte(header *to, uint8_t byte)
+{
+    put(to, &byte, 1);
+}
+
+/* A first byte and a value behind it of `size` bytes (1 to 8), big-endian. Always writes 8. */
 static void put_value(header *to, uint8_t lead, uint64_t value, unsigned size)
 {
-    uint8_t bytes[9] = {lead};
-    for (unsigned i = 0; i < size; i++) {
-        bytes[1 + i] = (uint8_t)(value >> (8 * (size - 1 - i)));
-    }
-    put(to, bytes, 1 + size);
+    put_byte(to, lead);
+    uint64_t bytes = htobe64(value << (64 - 8 * size));
+    assert(sizeof bytes <= sizeof to->bytes - to->size);
+    memcpy(to->bytes + to->size, &bytes, sizeof bytes);
+    to->size += size;
 }
 
 static void put_uint(header *to, uint64_t value)
 {
     if (value < 0x80) {
-        put_value(to, (uint8_t)value, 0, 0);
+        put_byte(to, (uint8_t)value);
     } else if (value <= UINT8_MAX) {
         put_value(to, 0xcc, value, 1);
     } else if (value <= UINT16_MAX) {
@@ -161,10 +168,10 @@ void normd_write_array_header(msgpack_packer *packer, const normd_array *array, 
     header to;
     to.size = 0;
     put(&to, texts->nd_true_type, texts->nd_true_type_size);
-    put_value(&to, (uint8_t)(0xa0 | type_size), 0, 0);
+    put_byte(&to, (uint8_t)(0xa0 | type_size));
     put(&to, type, type_size);
     put(&to, texts->kind_empty_shape, texts->kind_empty_shape_size);
-    put_value(&to, (uint8_t)(0x90 | array->shape.rank), 0, 0);
+    put_byte(&to, (uint8_t)(0x90 | array->shape.rank));
     for (uint32_t axis = 0; axis < array->shape.rank; axis++) {
         put_uint(&to, array->shape.dim[axis]);
     }

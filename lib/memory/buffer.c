@@ -31,18 +31,16 @@ static size_t class_capacity(unsigned index)
     return (capacity + NORMD_ALIGNMENT - 1) / NORMD_ALIGNMENT * NORMD_ALIGNMENT;
 }
 
-/* The smallest class that holds `size`; CLASS_COUNT when none does. */
+/* The class for `size`: the smallest that holds it, but for rounding. CLASS_COUNT or more: none. */
 static unsigned class_of(size_t size)
 {
     if (size <= (size_t)1 << SMALLEST_SHIFT) {
         return 0;
     }
+    /* size is in (2^doubling, 2^(doubling+1)]; `quarter` full quarters lie below it. */
     unsigned doubling = 63u - (unsigned)__builtin_clzll(size - 1);
-    unsigned index = (doubling - SMALLEST_SHIFT) * CLASSES_PER_DOUBLING;
-    while (index < CLASS_COUNT && class_capacity(index) < size) {
-        index++;
-    }
-    return index;
+    size_t quarter = ((size - 1) >> (doubling - 2)) - CLASSES_PER_DOUBLING;
+    return (doubling - SMALLEST_SHIFT) * CLASSES_PER_DOUBLING + (unsigned)quarter + 1;
 }
 
 normd_buffer_cache *normd_buffer_cache_create(size_t keep_bytes)
@@ -123,6 +121,7 @@ normd_buffer *normd_buffer_take(normd_buffer_cache *cache, size_t size)
         return NULL;
     }
     buffer->size = size;
+    buffer->class_index = index;
     buffer->next = NULL;
     return buffer;
 }
@@ -133,7 +132,7 @@ void normd_buffer_release(normd_buffer *buffer)
         return;
     }
     normd_buffer_cache *cache = buffer->home;
-    unsigned index = class_of(buffer->capacity);
+    unsigned index = buffer->class_index;
     pthread_mutex_lock(&cache->lock);
     cache->bytes_out -= buffer->capacity;
     bool keep = cache->kept_bytes + buffer->capacity <= cache->keep_bytes;

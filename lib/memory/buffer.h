@@ -18,7 +18,9 @@ typedef struct normd_buffer {
     size_t size;     /* bytes asked for */
     size_t capacity; /* bytes there */
     normd_buffer_cache *home;
-    struct normd_buffer *next; /* the cache's; not the owner's */
+    /* The cache's; not the owner's: */
+    struct normd_buffer *next;
+    unsigned class_index;
 } normd_buffer;
 
 /* `keep_bytes` bounds what the cache holds of unused memory. NULL when out of memory. */
