@@ -34,6 +34,9 @@ for _ in $(seq 100); do
     sleep 0.05
 done
 
+# Or the first GET would find nothing.
+redis-benchmark -p "$redis_socket_port" -t set -d 1024 -c 1 -n 1 >/dev/null
+
 redis() { # METHOD CONNECTIONS PIPELINE REQUESTS
     redis-benchmark -p "$redis_socket_port" -t "$1" -d 1024 -c "$2" -P "$3" -n "$4" --csv |
         awk -F'","' 'END { print $2 }'
