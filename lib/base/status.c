@@ -6,11 +6,10 @@
 typedef struct status_row {
     normd_status status;
     const char *name;
-    const char *meaning;
 } status_row;
 
 static const status_row status_rows[] = {
-#define STATUS_ROW(name, number, meaning) {NORMD_##name, #name, meaning},
+#define STATUS_ROW(name, number, meaning) {NORMD_##name, #name},
     NORMD_STATUS_MAP(STATUS_ROW)
 #undef STATUS_ROW
 };
@@ -30,11 +29,6 @@ static const status_row *status_find(normd_status status)
 const char *normd_status_name(normd_status status)
 {
     return status_find(status)->name;
-}
-
-const char *normd_status_meaning(normd_status status)
-{
-    return status_find(status)->meaning;
 }
 
 int normd_status_parse(const char *word, unsigned long length)

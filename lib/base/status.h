@@ -37,9 +37,6 @@ typedef enum normd_status {
 /* The word of a status ("BAD_SHAPE"); static storage. */
 const char *normd_status_name(normd_status status);
 
-/* What the status means, as one clause for people; static storage. */
-const char *normd_status_meaning(normd_status status);
-
 /* The status that a word of `length` bytes names, or -1. */
 int normd_status_parse(const char *word, unsigned long length);
 

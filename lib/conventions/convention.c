@@ -2,9 +2,6 @@
 #include "lib/conventions/convention.h"
 
 #include <assert.h>
-#include <string.h>
-
-#include "lib/options/options.h"
 
 static const normd_convention_facts facts[NORMD_CONVENTION_COUNT] = {
     [NORMD_PYTORCH] =
@@ -40,21 +37,6 @@ static const normd_convention_facts facts[NORMD_CONVENTION_COUNT] = {
             .linear_bias_init = "zeros",
         },
 };
-
-normd_status normd_convention_parse(
-    const char *name, normd_convention *convention, normd_error *error)
-{
-    for (int i = 0; i < NORMD_CONVENTION_COUNT; i++) {
-        if (strcmp(facts[i].name, name) == 0) {
-            *convention = (normd_convention)i;
-            return NORMD_OK;
-        }
-    }
-    char got[NORMD_OPTIONS_SHOW_BYTES];
-    return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "convention: expected \"pytorch\" or \"keras\", got %s",
-        normd_options_show_string(name, strlen(name), got, sizeof got));
-}
 
 const normd_convention_facts *normd_convention_facts_of(normd_convention convention)
 {

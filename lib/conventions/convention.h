@@ -4,8 +4,6 @@
 
 #include <stdbool.h>
 
-#include "lib/base/error.h"
-
 /*
  * A convention is a framework's way of batch norm: defaults, the feature axis, which way momentum
  * counts, which variance the running one stores, and names. One row of a table each.
@@ -15,10 +13,6 @@ typedef enum normd_convention {
     NORMD_KERAS,
     NORMD_CONVENTION_COUNT
 } normd_convention;
-
-/* BAD_ARGUMENT when `name` is neither "pytorch" nor "keras". */
-normd_status normd_convention_parse(
-    const char *name, normd_convention *convention, normd_error *error);
 
 typedef struct normd_convention_facts {
     const char *name;               /* "pytorch" */
