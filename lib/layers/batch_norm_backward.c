@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/layers/batch_norm_loop.h"
 #include "lib/layers/batch_norm_memory.h"
 
 /*
@@ -40,8 +41,9 @@ static void apply_tile(void *argument, size_t index)
         &loop->tiling.geometry, &tile, loop->mask, &loop->backprojector);
 }
 
-static void finish_channels(const backward_loop *loop, size_t begin, size_t end)
+static void finish_channels(void *argument, size_t begin, size_t end)
 {
+    const backward_loop *loop = argument;
     const normd_batch_norm *norm = loop->norm;
     normd_dtype dtype = norm->base.dtype;
     for (size_t c = begin; c < end; c++) {
@@ -66,40 +68,16 @@ static void finish_channels(const backward_loop *loop, size_t begin, size_t end)
     }
 }
 
-static void finish_tile(void *argument, size_t index)
-{
-    const backward_loop *loop = argument;
-    size_t begin = index * loop->tiling.channels_per_range;
-    size_t end = begin + loop->tiling.channels_per_range;
-    finish_channels(
-        loop, begin, end < loop->tiling.geometry.channels ? end : loop->tiling.geometry.channels);
-}
-
-static void whole_tile(void *argument, size_t index)
-{
-    const backward_loop *loop = argument;
-    sums_tile(argument, index);
-    finish_tile(argument, index);
-    if (loop->pass->dx != NULL) {
-        apply_tile(argument, index);
-    }
-}
-
 static void run(backward_loop *loop)
 {
-    const normd_compute *compute = loop->pass->compute;
-    size_t elements = normd_batch_norm_values(&loop->tiling.geometry);
-    size_t tiles = normd_tiling_tiles(&loop->tiling);
-    if (loop->tiling.chunks == 1) {
-        normd_compute_tiles(compute, elements, tiles, whole_tile, loop);
-        return;
-    }
-    normd_compute_tiles(compute, elements, tiles, sums_tile, loop);
-    normd_compute_tiles(compute, loop->tiling.chunks * loop->tiling.geometry.channels,
-        loop->tiling.ranges, finish_tile, loop);
-    if (loop->pass->dx != NULL) {
-        normd_compute_tiles(compute, elements, tiles, apply_tile, loop);
-    }
+    normd_batch_norm_loop_run((normd_batch_norm_loop){
+        .compute = loop->pass->compute,
+        .tiling = &loop->tiling,
+        .sum = sums_tile,
+        .finish = finish_channels,
+        .apply = loop->pass->dx != NULL ? apply_tile : NULL,
+        .argument = loop,
+    });
 }
 
 /* Inference mode: y is a line in x, so dx = dy * scale. */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/layers/batch_norm_loop.h"
 #include "lib/layers/batch_norm_memory.h"
 
 typedef struct forward_loop {
@@ -31,8 +32,9 @@ static void normalize_tile(void *argument, size_t index)
 }
 
 /* Merges the chunks, in their order, and computes what the normalizer and backward need. */
-static void finish_channels(const forward_loop *loop, size_t begin, size_t end)
+static void finish_channels(void *argument, size_t begin, size_t end)
 {
+    const forward_loop *loop = argument;
     const normd_batch_norm *norm = loop->norm;
     normd_dtype dtype = norm->base.dtype;
     for (size_t c = begin; c < end; c++) {
@@ -54,36 +56,16 @@ static void finish_channels(const forward_loop *loop, size_t begin, size_t end)
     }
 }
 
-static void finish_tile(void *argument, size_t index)
-{
-    const forward_loop *loop = argument;
-    size_t begin = index * loop->tiling.channels_per_range;
-    size_t end = begin + loop->tiling.channels_per_range;
-    finish_channels(
-        loop, begin, end < loop->tiling.geometry.channels ? end : loop->tiling.geometry.channels);
-}
-
-/* All of a tile at once, while it is in the cache: for tiles that hold all rows. */
-static void whole_tile(void *argument, size_t index)
-{
-    moments_tile(argument, index);
-    finish_tile(argument, index);
-    normalize_tile(argument, index);
-}
-
 static void run(forward_loop *loop)
 {
-    const normd_compute *compute = loop->pass->compute;
-    size_t elements = normd_batch_norm_values(&loop->tiling.geometry);
-    size_t tiles = normd_tiling_tiles(&loop->tiling);
-    if (loop->tiling.chunks == 1) {
-        normd_compute_tiles(compute, elements, tiles, whole_tile, loop);
-        return;
-    }
-    normd_compute_tiles(compute, elements, tiles, moments_tile, loop);
-    normd_compute_tiles(compute, loop->tiling.chunks * loop->tiling.geometry.channels,
-        loop->tiling.ranges, finish_tile, loop);
-    normd_compute_tiles(compute, elements, tiles, normalize_tile, loop);
+    normd_batch_norm_loop_run((normd_batch_norm_loop){
+        .compute = loop->pass->compute,
+        .tiling = &loop->tiling,
+        .sum = moments_tile,
+        .finish = finish_channels,
+        .apply = normalize_tile,
+        .argument = loop,
+    });
 }
 
 /* Says which value is at fault: one of x that is not finite, or moments that overflow. */
