@@ -186,6 +186,10 @@ void normd_dispatch_deliver(void *context, normd_request *first)
         normd_request *request = first;
         first = request->next;
         normd_connection *connection = request->connection;
+        if (connection == NULL) {
+            normd_expiry_done(request);
+            continue;
+        }
         finish(request);
         if (!connection->touched) {
             connection->touched = true;

@@ -43,6 +43,8 @@ static normd_status start_engine(
             settings->instruction_set);
     }
     normd_blas_single_thread();
+    server->totals.sessions.limit = settings->max_session_memory;
+    server->totals.contexts.limit = settings->max_context_memory;
     engine->totals = &server->totals;
     engine->context_bytes = settings->context_bytes;
     engine->context_milliseconds = settings->context_seconds * 1000;
@@ -89,6 +91,9 @@ static normd_status start_loop(normd_server *server, normd_error *error)
     if (result == 0) {
         result = uv_timer_init(&server->loop, &server->deadline);
         server->deadline.data = server;
+    }
+    if (result == 0) {
+        result = normd_expiry_open(&server->expiry, server);
     }
     if (result == 0) {
         result = normd_turns_open(&server->turns, &server->loop);

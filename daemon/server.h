@@ -8,6 +8,7 @@
 
 #include "daemon/completion.h"
 #include "daemon/connection.h"
+#include "daemon/expiry.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/memory.h"
@@ -50,6 +51,7 @@ typedef struct normd_server {
     normd_listener listener[NORMD_SERVER_LISTENERS];
     normd_connection *connections;
     size_t connection_count;
+    normd_expiry expiry;
     normd_turns turns;
     normd_progress progress;
     normd_connection *touched; /* have new answers that are not sent */

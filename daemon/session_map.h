@@ -18,13 +18,14 @@
  * before are not done). It goes with its last reference; the map's own reference stays while the
  * entry is listed, and an entry without session and requests is not listed any more.
  *
- * References and `listed` belong to the loop thread. `session` changes on the loop while no turn of
- * the queue runs, or in the turn of the entry's last request; so both may read it.
+ * References, `listed` and `expiring` belong to the loop thread. `session` changes on the loop
+ * while no turn of the queue runs, or in the turn of the entry's last request; so both may read it.
  */
 typedef struct normd_session_entry {
     UT_hash_handle hh;
     size_t references;
     bool listed;
+    bool expiring; /* a request of expiry.h is on its way */
     normd_session *session;
     normd_session_queue queue;
     size_t name_length;

@@ -31,6 +31,8 @@ typedef struct normd_settings {
     uint64_t progress_seconds;
     uint64_t max_work_bytes;
     uint64_t max_session_bytes;
+    uint64_t max_session_memory;
+    uint64_t max_context_memory;
     uint64_t context_bytes;
     uint64_t context_seconds;
     normd_log_level log_level;

@@ -44,6 +44,7 @@ static void begin_handles(normd_server *server)
         uv_close((uv_handle_t *)&server->signal[i], NULL);
     }
     uv_close((uv_handle_t *)&server->deadline, NULL);
+    normd_expiry_close(&server->expiry);
     normd_turns_close(&server->turns);
     normd_progress_close(&server->progress);
 }

@@ -2,6 +2,7 @@
 #include "daemon/handlers/answer.h"
 #include "daemon/handlers/arguments.h"
 #include "daemon/handlers/table.h"
+#include "daemon/server.h"
 
 static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
@@ -42,10 +43,16 @@ static normd_status run(normd_request *request, normd_error *error)
     return NORMD_OK;
 }
 
+/* There may be a kept step now, the first of all. */
+static void finish(normd_request *request)
+{
+    normd_expiry_start(&request->server->expiry);
+}
+
 static size_t answer_bytes(const normd_request *request)
 {
     return normd_session_output_bytes(request->entry->session, &request->arguments.x.array.shape);
 }
 
 const normd_handler normd_handler_forward = {
-    .parse = parse, .run = run, .answer_bytes = answer_bytes};
+    .parse = parse, .run = run, .finish = finish, .answer_bytes = answer_bytes};

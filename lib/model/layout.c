@@ -70,11 +70,12 @@ static void cut_updates(normd_model *model)
 
 /* A step writes new slabs beside the old ones; gradients are those of a step and the accumulated.
  */
-static normd_status check_size(const normd_model *model, size_t own_bytes, normd_error *error)
+static normd_status check_size(normd_model *model, size_t own_bytes, normd_error *error)
 {
     size_t once =
         (2 + model->slots) * model->parameter_bytes + model->statistic_bytes + model->derived_bytes;
-    return normd_limit_check(model->limits.session_bytes, 2 * once + own_bytes,
+    model->session_bytes = 2 * once + own_bytes;
+    return normd_limit_check(model->limits.session_bytes, model->session_bytes,
         "layers: expected parameters, statistics and optimizer slots that take", "", error);
 }
 

@@ -44,7 +44,8 @@ typedef struct normd_model {
     size_t parameter_values; /* of all tensors in it */
     size_t statistic_bytes;
     size_t derived_bytes;
-    size_t slots; /* of the optimizer */
+    size_t session_bytes; /* what a session takes at most: see normd_memory_limits */
+    size_t slots;         /* of the optimizer */
     size_t update_tiles;
     normd_update_tile *update_tile;
     size_t first_trained; /* the first layer with a trainable parameter; `layers`: none */

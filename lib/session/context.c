@@ -30,6 +30,12 @@ static size_t kept_bytes(normd_session *session)
     return atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
 }
 
+static void note_oldest(normd_session *session)
+{
+    uint64_t born = session->oldest != NULL ? session->oldest->born : UINT64_MAX;
+    atomic_store_explicit(&session->oldest_born, born, memory_order_relaxed);
+}
+
 static void drop_oldest(normd_session *session)
 {
     normd_context *oldest = session->oldest;
@@ -68,18 +74,27 @@ void normd_context_keep(normd_session *session, normd_context *context)
         session->oldest = context;
     }
     session->newest = context;
+    note_oldest(session);
     atomic_fetch_add_explicit(&session->context_bytes, context->bytes, memory_order_relaxed);
 }
 
 void normd_context_expire(normd_session *session, uint64_t now)
 {
-    if (session->context_milliseconds == 0) {
-        return;
-    }
-    while (session->oldest != NULL && now > session->oldest->born &&
-           now - session->oldest->born > session->context_milliseconds) {
+    while (normd_session_expires(session, now)) {
         drop_oldest(session);
     }
+}
+
+bool normd_session_expires(const normd_session *session, uint64_t now_milliseconds)
+{
+    uint64_t born = atomic_load_explicit(&session->oldest_born, memory_order_relaxed);
+    return session->context_milliseconds != 0 && now_milliseconds > born &&
+           now_milliseconds - born > session->context_milliseconds;
+}
+
+void normd_session_expire(normd_session *session, uint64_t now_milliseconds)
+{
+    normd_context_expire(session, now_milliseconds);
 }
 
 normd_context *normd_context_find(normd_session *session, uint64_t step)
@@ -101,6 +116,7 @@ void normd_context_remove(normd_session *session, normd_context *context)
     if (session->newest == context) {
         session->newest = before;
     }
+    note_oldest(session);
     atomic_fetch_sub_explicit(&session->context_bytes, context->bytes, memory_order_relaxed);
     if (session->totals != NULL) {
         normd_budget_give(&session->totals->contexts, context->bytes);

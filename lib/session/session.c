@@ -121,6 +121,29 @@ static normd_status publish_initial(normd_session *session, const json_t *config
     return normd_session_publish(session, &initial, error);
 }
 
+/* From the budget of all sessions, before the memory is taken. */
+static normd_status reserve(normd_session *session, normd_error *error)
+{
+    if (session->totals == NULL) {
+        return NORMD_OK;
+    }
+    normd_budget *sessions = &session->totals->sessions;
+    size_t bytes = session->model->session_bytes;
+    normd_status status =
+        normd_limit_check(sessions->limit, bytes, "session: expected one that takes", "", error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    if (!normd_budget_take(sessions, bytes)) {
+        return normd_error_set(error, NORMD_BUSY,
+            "session: expected one that fits in what sessions may take together: they have %zu of "
+            "%zu bytes, this one takes %zu; delete some",
+            normd_budget_used(sessions), sessions->limit, bytes);
+    }
+    session->reserved = bytes;
+    return NORMD_OK;
+}
+
 normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
     const normd_attachments *attachments, normd_session **session, normd_error *error)
 {
@@ -132,12 +155,16 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     pthread_mutex_init(&made->lock, NULL);
     atomic_init(&made->context_bytes, 0);
     atomic_init(&made->gradient_bytes, 0);
+    atomic_init(&made->oldest_born, UINT64_MAX);
     made->totals = engine->totals;
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
     normd_compute compute = {.pool = engine->pool, .buffers = engine->buffers};
     normd_status status = normd_model_create(&compute, engine->kernels, &engine->limits,
         configuration, attachments, &made->model, error);
+    if (status == NORMD_OK) {
+        status = reserve(made, error);
+    }
     if (status == NORMD_OK && !make_shelves(made)) {
         status = normd_error_no_memory(error);
     }
@@ -172,6 +199,7 @@ void normd_session_destroy(normd_session *session)
     normd_slab_shelf_release(session->slot_shelf);
     normd_slab_shelf_release(session->snapshot_shelf);
     if (session->totals != NULL) {
+        normd_budget_give(&session->totals->sessions, session->reserved);
         atomic_fetch_sub_explicit(&session->totals->bytes,
             atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed),
             memory_order_relaxed);

@@ -34,6 +34,7 @@ typedef struct normd_snapshot normd_snapshot;
 /* What all sessions of an engine take together. */
 typedef struct normd_session_totals {
     atomic_size_t bytes;   /* that parameters, statistics, slots and gradients take now */
+    normd_budget sessions; /* what they may take at most, reserved while they live */
     normd_budget contexts; /* kept forward steps */
 } normd_session_totals;
 
@@ -51,7 +52,8 @@ typedef struct normd_engine {
 /* Reads the whole configuration (`layers`, `input`, `loss`, `optimizer`, `convention`, `dtype`,
    `seed`; see PROTOCOL.md, session.create) and makes the session at version 0. Unknown or wrong
    options are BAD_ARGUMENT with a path to them ("layers[1].momentum: expected ..., got ...").
-   A session over the engine's session_bytes is TOO_LARGE.
+   A session over the engine's session_bytes is TOO_LARGE, and one that the budget of all sessions
+   does not hold BUSY (TOO_LARGE when it never does).
    An array among the options stands as {"$array": k}, the k-th of `attachments` (see
    lib/options/options.h); it is read during the call only. */
 normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
@@ -108,6 +110,11 @@ normd_status normd_session_backward(normd_session *session, uint64_t step, bool 
 /* The optimizer steps with what backward accumulated; BAD_ARGUMENT when there is nothing. */
 normd_status normd_session_step(normd_session *session, uint64_t *version, normd_error *error);
 
+/* Whether a kept forward step is older than the engine allows. Any thread. */
+bool normd_session_expires(const normd_session *session, uint64_t now_milliseconds);
+/* Drops such steps, as forward and backward do. */
+void normd_session_expire(normd_session *session, uint64_t now_milliseconds);
+
 /* ---- Reading ---- */
 
 /* The newest snapshot, one more reference to it. Any thread. */
@@ -119,8 +126,8 @@ uint64_t normd_snapshot_version(const normd_snapshot *snapshot);
    UINT64_MAX when the shape does not fit. */
 uint64_t normd_snapshot_cost(const normd_snapshot *snapshot, const normd_shape *x);
 
-/* Bytes of the output for an x of this shape; 0 when there will be none, since the shape does not fit
-   or the output is over the engine's limit. Any thread. */
+/* Bytes of the output for an x of this shape; 0 when there will be none, since the shape does not
+   fit or the output is over the engine's limit. Any thread. */
 size_t normd_session_output_bytes(const normd_session *session, const normd_shape *x);
 
 /* Bytes of all parameters, statistics and slots, which an export and stats give back at most. Any

@@ -71,6 +71,8 @@ struct normd_session {
     normd_context *newest;
     normd_context *spare;
     atomic_size_t context_bytes;
+    _Atomic uint64_t oldest_born; /* of the kept contexts, for any thread; UINT64_MAX: none */
+    size_t reserved;              /* of the totals */
 };
 
 /* ---- session.c ---- */

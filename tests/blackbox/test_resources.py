@@ -3,6 +3,7 @@
 
 import re
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,54 @@ def test_answers_that_wait_count_in_the_budget(name):
                 other.call("infer", session=name, x=np.ones((10000, 1), "f4"))
             assert greedy.receive(head)[1] == begun
             assert when_not_busy(other, "infer", session=name, x=x)["y"].shape == (5000, 2000)
+
+
+def test_sessions_have_a_budget_together(name):
+    """One more is refused until another is deleted; one that never fits is told so."""
+    layer = {"type": "linear", "in": 256, "out": 256}
+    with Daemon("--max-session-memory", "8M") as daemon, daemon.connect() as rpc:
+        made = 0
+        with pytest.raises(RpcError, match="^BUSY session: .* of 8388608 bytes"):
+            for made in range(100):
+                rpc.call("session.create", session=f"{name}-{made}", layers=[layer])
+        assert 1 < made < 32
+        file = rpc.call("session.export", session=f"{name}-0", format="safetensors")["data"]
+        with pytest.raises(RpcError, match="^BUSY session"):
+            rpc.call("session.import", session=name, format="safetensors", data=file)
+        assert rpc.call("server.info")["sessions"] == made
+        assert rpc.call("server.info")["bytes"] < 8 << 20
+        rpc.call("session.delete", session=f"{name}-0")
+        assert rpc.call("session.create", session=name, layers=[layer])["created"]
+        with pytest.raises(RpcError, match="^TOO_LARGE session: .* at most 8388608 bytes"):
+            rpc.call("session.create", session="x", layers=[{**layer, "out": 65536}])
+
+
+def test_kept_steps_have_a_budget_together(name):
+    """A session drops its own oldest steps, never those of others; without any its new one is not kept."""
+    x = np.ones((20000, 4), "f4")
+    with Daemon("--max-context-memory", "4M") as daemon, daemon.connect() as rpc:
+        for suffix in "ab":
+            rpc.call("session.create", session=name + suffix, **norm_only())
+        idle = rpc.call("server.info")["bytes"]
+        for _ in range(30):
+            step = rpc.call("forward", session=name + "a", x=x)["step"]
+        assert rpc.call("server.info")["bytes"] - idle < 5 << 20
+        for _ in range(3):
+            lost = rpc.call("forward", session=name + "b", x=np.ones((200000, 4), "f4"))["step"]
+        with pytest.raises(RpcError, match="^CONTEXT_LOST"):
+            rpc.call("backward", session=name + "b", step=lost, dy=np.ones((200000, 4), "f4"))
+        assert rpc.call("backward", session=name + "a", step=step, dy=x)["dx"].shape == x.shape
+
+
+def test_kept_steps_of_an_idle_session_expire(name):
+    """Without any request to the session; then the memory is free."""
+    x = np.ones((20000, 4), "f4")
+    with Daemon("--context-seconds", "1") as daemon, daemon.connect() as rpc:
+        rpc.call("session.create", session=name, **norm_only())
+        rpc.call("forward", session=name, x=x)
+        kept = rpc.call("server.info")["bytes"]
+        assert kept > x.nbytes
+        while rpc.call("server.info")["bytes"] > kept - x.nbytes:
+            time.sleep(0.05)
+        with pytest.raises(RpcError, match="^CONTEXT_LOST"):
+            rpc.call("backward", session=name, step=1, dy=x)

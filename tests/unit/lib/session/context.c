@@ -145,6 +145,52 @@ static void contexts_expire(void **state)
     fixture_close(&f);
 }
 
+static void old_contexts_expire_without_a_request(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    f.engine.context_milliseconds = 100;
+    normd_session *session = fixture_session(&f, one_norm);
+    normd_tensor x = fixture_normal(&f, NORMD_F32, (normd_shape){2, {8, 16}}, 1);
+    assert_false(normd_session_expires(session, 1000));
+    forward_at(&f, session, &x.array, 1000);
+    forward_at(&f, session, &x.array, 1050);
+    size_t both = normd_session_bytes(session);
+    assert_false(normd_session_expires(session, 1100));
+    assert_true(normd_session_expires(session, 1101));
+    normd_session_expire(session, 1101);
+    assert_true(normd_session_bytes(session) < both);
+    assert_false(normd_session_expires(session, 1101));
+    normd_error error;
+    assert_int_equal(backward_at(&f, session, &x.array, 1, 1101, &error), NORMD_CONTEXT_LOST);
+    assert_int_equal(backward_at(&f, session, &x.array, 2, 1101, &error), NORMD_OK);
+    normd_tensor_release(&x);
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
+static void totals_end_at_zero_with_the_last_session(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session_totals totals = {.bytes = 0};
+    f.engine.totals = &totals;
+    normd_session *session = fixture_session(&f, one_norm);
+    normd_tensor x = fixture_normal(&f, NORMD_F32, (normd_shape){2, {8, 16}}, 1);
+    forward_at(&f, session, &x.array, 0);
+    assert_int_equal(
+        totals.bytes + normd_budget_used(&totals.contexts), normd_session_bytes(session));
+    assert_true(normd_budget_used(&totals.sessions) > 0);
+    normd_tensor_release(&x);
+    normd_session_destroy(session);
+    assert_int_equal(totals.bytes, 0);
+    assert_int_equal(normd_budget_used(&totals.contexts), 0);
+    assert_int_equal(normd_budget_used(&totals.sessions), 0);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +199,8 @@ int main(void)
         cmocka_unit_test(the_oldest_contexts_make_room),
         cmocka_unit_test(a_context_over_the_whole_budget_is_lost),
         cmocka_unit_test(contexts_expire),
+        cmocka_unit_test(old_contexts_expire_without_a_request),
+        cmocka_unit_test(totals_end_at_zero_with_the_last_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
