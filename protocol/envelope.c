@@ -74,35 +74,21 @@ normd_envelope normd_envelope_read(const normd_message *message)
 static normd_status envelope_too_large(const normd_message *message, normd_error *error)
 {
     const normd_limits *limits = message->limits;
-    const char *what = "";
-    uint64_t most = 0;
-    switch (message->excess) {
-    case NORMD_FRAME_WITHIN:
-        break;
-    case NORMD_FRAME_MESSAGE_BYTES:
-        what = "bytes (message_bytes)";
-        most = limits->message_bytes;
-        break;
-    case NORMD_FRAME_HEAD_BYTES:
-        what = "bytes besides large strings and binaries (head_bytes)";
-        most = limits->head_bytes;
-        break;
-    case NORMD_FRAME_ELEMENTS:
-        what = "values in all (elements)";
-        most = limits->elements;
-        break;
-    case NORMD_FRAME_DEPTH:
-        what = "levels of arrays and maps (depth)";
-        most = limits->depth;
-        break;
-    case NORMD_FRAME_PAYLOADS:
-        what = "large strings and binaries";
-        most = NORMD_MAX_PAYLOADS;
-        break;
-    }
+    const struct {
+        uint64_t most;
+        const char *what;
+    } rows[] = {
+        [NORMD_FRAME_WITHIN] = {0, ""},
+        [NORMD_FRAME_MESSAGE_BYTES] = {limits->message_bytes, "bytes (message_bytes)"},
+        [NORMD_FRAME_HEAD_BYTES] = {limits->head_bytes,
+            "bytes besides large strings and binaries (head_bytes)"},
+        [NORMD_FRAME_ELEMENTS] = {limits->elements, "values in all (elements)"},
+        [NORMD_FRAME_DEPTH] = {limits->depth, "levels of arrays and maps (depth)"},
+        [NORMD_FRAME_PAYLOADS] = {NORMD_MAX_PAYLOADS, "large strings and binaries"},
+    };
     return normd_error_set(error, NORMD_TOO_LARGE,
-        "message: expected at most %" PRIu64 " %s, got more (%" PRIu64 " bytes in all)", most, what,
-        message->bytes);
+        "message: expected at most %" PRIu64 " %s, got more (%" PRIu64 " bytes in all)",
+        rows[message->excess].most, rows[message->excess].what, message->bytes);
 }
 
 normd_status normd_envelope_unpack(
