@@ -26,6 +26,12 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(normd_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()
+# Only the daemon is linked as one program (its CMakeLists.txt); all others take the same objects as
+# they were compiled, since a whole program a test would take minutes.
+if(NORMD_LTO)
+  target_compile_options(normd_flags INTERFACE -flto=auto -ffat-lto-objects)
+  add_link_options(-fno-lto)
+endif()
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_EXTENSIONS OFF)
 
