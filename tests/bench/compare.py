@@ -21,7 +21,8 @@ import report
 
 TOP = Path(__file__).resolve().parents[2]
 COPIES = ["copy", "stream"]
-SETTINGS = ["rounds", "most_rounds", "quiet", "nice", "repetitions", "milliseconds"]
+SETTINGS = ["torch_memory", "rounds", "most_rounds", "quiet", "nice", "repetitions",
+            "milliseconds"]
 
 
 def read_arguments():
@@ -32,6 +33,8 @@ def read_arguments():
     parser.add_argument("--onednn", help="where oneDNN's lib/ is (default: --peers)")
     parser.add_argument("--without", nargs="*", default=[], choices=["torch", "onednn"])
     parser.add_argument("--instruction-set", help="force ours")
+    parser.add_argument("--torch-memory", default="kept", choices=["kept", "returned"],
+                        help="whether PyTorch's freed results go back to the system")
     parser.add_argument("--shapes", help="of the table, or others: \"64,256 32,64,56,56\"")
     parser.add_argument("--operations", nargs="*", default=points.OPERATIONS, choices=points.OPERATIONS)
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"], choices=points.DTYPE_BYTES)
@@ -133,7 +136,7 @@ def start_peers(options, threads):
     peers = []
     if "torch" not in options.without:
         python = options.python or Path(options.peers) / "bin" / "python"
-        peers.append(programs.torch(python, options.nice))
+        peers.append(programs.torch(python, options.nice, options.torch_memory == "kept"))
     if "onednn" not in options.without:
         root = options.onednn or options.peers
         peers.append(programs.onednn(options.build, root, options.nice, threads))

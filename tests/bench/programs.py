@@ -89,9 +89,9 @@ def ours(build, nice, instruction_set=None):
     return Program("normd", command + ([instruction_set] if instruction_set else []), nice)
 
 
-def torch(python, nice):
+def torch(python, nice, keeps_memory):
     return Program("PyTorch", [str(python), str(HERE / "torch_peer.py")], nice,
-                   {"GLIBC_TUNABLES": KEEP_MEMORY})
+                   {"GLIBC_TUNABLES": KEEP_MEMORY} if keeps_memory else None)
 
 
 def onednn(build, root, nice, threads):
