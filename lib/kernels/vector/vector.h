@@ -67,7 +67,7 @@ typedef int64_t lane_mask __attribute__((vector_size(NORMD_VECTOR_BYTES)));
 /* The mask of lanes [begin, begin + DOUBLES) of a unit, of which the last `count` are kept. */
 NORMD_INLINE lane_mask mask_last_lanes(size_t begin, size_t count)
 {
-    lane_mask mask;
+    lane_mask mask = {0};
     for (size_t l = 0; l < DOUBLES; l++) {
         mask[l] = begin + l + count >= UNIT ? -1 : 0;
     }
