@@ -53,7 +53,6 @@ run_preset() {
     folder=$(build_folder "$preset")
     [ "$clean" = yes ] && rm -rf "$folder"
     say "== Building ($preset)"
-    # CMake's own Python and other tools on PATH must not matter: the tests use Debian's.
     build_quietly cmake --preset "$preset"
     build_quietly cmake --build --preset "$preset"
     say "== Testing ($preset)"

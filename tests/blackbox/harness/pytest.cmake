@@ -6,16 +6,10 @@
 find_program(NORMD_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(NORMD_PYTHON NAMES python3)
 
-# A build with sanitizers is many times as slow, and repeats less.
-set(NORMD_TEST_SCALE 1)
-if(NORMD_SANITIZE)
-  set(NORMD_TEST_SCALE 0.1)
-endif()
-
 function(normd_python_test name path label)
   add_test(NAME ${name} COMMAND ${NORMD_PYTHON} -m pytest -q -p no:cacheprovider ${path})
   set_tests_properties(${name} PROPERTIES
     LABELS ${label}
     TIMEOUT 600
-    ENVIRONMENT "NORMD_BUILD=${CMAKE_BINARY_DIR};NORMD_TEST_SCALE=${NORMD_TEST_SCALE};PYTHONDONTWRITEBYTECODE=1")
+    ENVIRONMENT "NORMD_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
