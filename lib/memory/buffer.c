@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/memory/pages.h"
+
 enum {
     /* Classes grow by a quarter of a power of two, so that at most a fifth of a buffer is unused.
      */
@@ -43,6 +45,24 @@ static unsigned class_of(size_t size)
     return (doubling - SMALLEST_SHIFT) * CLASSES_PER_DOUBLING + (unsigned)quarter + 1;
 }
 
+/* From a huge page on the system is asked: classes are whole pages there. */
+static void *data_allocate(size_t capacity)
+{
+    return capacity < NORMD_HUGE_PAGE ? aligned_alloc(NORMD_ALIGNMENT, capacity)
+                                      : normd_pages_take(capacity);
+}
+
+/* Frees the buffer and its data, which goes back to the system when it is large. */
+static void buffer_free(normd_buffer *buffer)
+{
+    if (buffer->capacity < NORMD_HUGE_PAGE) {
+        free(buffer->data);
+    } else {
+        normd_pages_give(buffer->data, buffer->capacity);
+    }
+    free(buffer);
+}
+
 normd_buffer_cache *normd_buffer_cache_create(size_t keep_bytes)
 {
     normd_buffer_cache *cache = calloc(1, sizeof *cache);
@@ -66,8 +86,7 @@ void normd_buffer_cache_destroy(normd_buffer_cache *cache)
     for (unsigned i = 0; i < CLASS_COUNT; i++) {
         for (normd_buffer *buffer = cache->free[i]; buffer != NULL;) {
             normd_buffer *next = buffer->next;
-            free(buffer->data);
-            free(buffer);
+            buffer_free(buffer);
             buffer = next;
         }
     }
@@ -86,10 +105,9 @@ size_t normd_buffer_cache_bytes_out(normd_buffer_cache *cache)
 static normd_buffer *buffer_allocate(normd_buffer_cache *cache, size_t capacity)
 {
     normd_buffer *buffer = malloc(sizeof *buffer);
-    void *data = aligned_alloc(NORMD_ALIGNMENT, capacity);
-    if (buffer == NULL || data == NULL) {
+    void *data = buffer != NULL ? data_allocate(capacity) : NULL;
+    if (data == NULL) {
         free(buffer);
-        free(data);
         return NULL;
     }
     *buffer = (normd_buffer){.data = data, .capacity = capacity, .home = cache};
@@ -143,8 +161,7 @@ void normd_buffer_release(normd_buffer *buffer)
     }
     pthread_mutex_unlock(&cache->lock);
     if (!keep) {
-        free(buffer->data);
-        free(buffer);
+        buffer_free(buffer);
     }
 }
 

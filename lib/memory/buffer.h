@@ -8,15 +8,15 @@
 
 /*
  * Aligned memory that is handed along with a request: one owner at a time, given back on one path.
- * A cache keeps returned buffers by size class, so that a steady state allocates nothing. All
- * functions may be called from any thread.
+ * A cache keeps returned buffers by size class, so that a steady state allocates nothing. Large
+ * buffers have huge pages. All functions may be called from any thread.
  */
 typedef struct normd_buffer_cache normd_buffer_cache;
 
 typedef struct normd_buffer {
-    void *data;      /* aligned to NORMD_ALIGNMENT, never NULL */
+    void *data;      /* aligned to NORMD_ALIGNMENT, or to NORMD_HUGE_PAGE if as large; never NULL */
     size_t size;     /* bytes asked for */
-    size_t capacity; /* bytes there */
+    size_t capacity; /* bytes there; what is resident is never more */
     normd_buffer_cache *home;
     /* The cache's; not the owner's: */
     struct normd_buffer *next;
