@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/bench/copy.h"
 #include "tests/bench/layer.h"
+#include "tests/bench/passes.h"
 #include "tests/bench/server.h"
 
 /*
@@ -13,6 +13,8 @@
  * reads and writes. Calls run inside of one job of a pool, as a session's steps do, so that exactly
  * as many threads compute as were asked for.
  */
+enum { BENCH_ARRAYS = 4, KEEP_BYTES = 256 << 20 }; /* the daemon's cache keeps as much */
+
 typedef struct program program;
 typedef bool (*operation_function)(program *self);
 
@@ -20,8 +22,10 @@ struct program {
     const normd_kernels *kernels;
     normd_compute compute; /* with the pool for the newest request's number of threads */
     bench_request request;
+    normd_buffer *array[BENCH_ARRAYS]; /* of the batch: x, y, dy, dx */
+    const char *array_type;            /* what they hold */
     bench_batch batch;
-    size_t bytes; /* of each array of the batch */
+    size_t bytes; /* of each array */
     bench_layer layer;
     operation_function operation;
 
@@ -52,9 +56,32 @@ static bool run_copy(program *self)
     return true;
 }
 
-static bool run_stream(program *self)
+static bool run_copy_streamed(program *self)
 {
-    bench_copy_stream(&self->compute, self->batch.y, self->batch.x, self->bytes);
+    bench_copy_streamed(&self->compute, self->batch.y, self->batch.x, self->bytes);
+    return true;
+}
+
+/* Passes that only read or write go over two arrays, so that they find as much in the caches as a
+   copy does. */
+static bool run_read(program *self)
+{
+    bench_read(&self->compute, self->batch.x, self->bytes);
+    bench_read(&self->compute, self->batch.y, self->bytes);
+    return true;
+}
+
+static bool run_write(program *self)
+{
+    bench_write(&self->compute, self->batch.y, self->bytes);
+    bench_write(&self->compute, self->batch.dx, self->bytes);
+    return true;
+}
+
+static bool run_write_streamed(program *self)
+{
+    bench_write_streamed(&self->compute, self->batch.y, self->bytes);
+    bench_write_streamed(&self->compute, self->batch.dx, self->bytes);
     return true;
 }
 
@@ -62,13 +89,16 @@ static const struct operation_row {
     const char *name;
     operation_function run;
     bool is_layer;
-    bool is_backward;
+    bool has_gradients; /* dy and dx */
 } operation_table[] = {
     {"train_forward", run_train_forward, true, false},
     {"eval_forward", run_eval_forward, true, false},
     {"forward_backward", run_forward_backward, true, true},
     {"copy", run_copy, false, false},
-    {"stream", run_stream, false, false},
+    {"copy_streamed", run_copy_streamed, false, false},
+    {"read", run_read, false, false},
+    {"write", run_write, false, true},
+    {"write_streamed", run_write_streamed, false, true},
 };
 
 static const struct operation_row *find_operation(const char *name)
@@ -81,65 +111,69 @@ static const struct operation_row *find_operation(const char *name)
     return NULL;
 }
 
-/* The kernels of a type by its name; NULL when there are none. */
-static const normd_kernel_set *find_kernels(
-    const normd_kernels *kernels, const char *name, normd_dtype *dtype)
-{
-    if (!normd_dtype_parse_title(name, dtype)) {
-        return NULL;
-    }
-    return *dtype == NORMD_F32 ? &kernels->f32 : *dtype == NORMD_F64 ? &kernels->f64 : NULL;
-}
+/* The types that there are kernels for, and the type of parameters and statistics beside each. */
+static const struct kernel_row {
+    const char *name;
+    size_t kernels; /* where they are in normd_kernels */
+    normd_dtype dtype;
+} kernel_table[] = {
+    {"float32", offsetof(normd_kernels, f32), NORMD_F32},
+    {"float64", offsetof(normd_kernels, f64), NORMD_F64},
+};
 
-static void fill(normd_dtype dtype, void *values, size_t count)
+static const struct kernel_row *find_kernels(const char *name)
 {
-    /* The floats stand in the first half of an array of doubles until they are widened. */
-    bench_fill(values, count);
-    for (size_t i = count; dtype == NORMD_F64 && i-- > 0;) {
-        float value;
-        memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
-        normd_value_store(dtype, values, i, (double)value);
+    for (size_t i = 0; i < sizeof kernel_table / sizeof *kernel_table; i++) {
+        if (strcmp(kernel_table[i].name, name) == 0) {
+            return &kernel_table[i];
+        }
     }
+    return NULL;
 }
 
 static void release_batch(program *self)
 {
-    free(self->batch.x);
-    free(self->batch.y);
-    free(self->batch.dy);
-    free(self->batch.dx);
+    for (size_t i = 0; i < BENCH_ARRAYS; i++) {
+        normd_buffer_release(self->array[i]);
+        self->array[i] = NULL;
+    }
     self->batch = (bench_batch){.x = NULL};
     self->bytes = 0;
 }
 
-/* An array whose pages are there; aligned as the daemon's buffers are. */
-static void *take_array(const program *self, bool random)
+/* The data of an array whose pages are there; NULL when out of memory. */
+static void *take_array(program *self, size_t index, bool random)
 {
-    void *array = aligned_alloc(NORMD_ALIGNMENT, normd_round_to_line(self->bytes));
-    if (array != NULL && random) {
-        fill(self->compute.dtype, array, self->bytes / normd_dtype_size(self->compute.dtype));
-    } else if (array != NULL) {
-        memset(array, 0, self->bytes);
+    normd_buffer *buffer = normd_buffer_take(self->compute.buffers, self->bytes);
+    self->array[index] = buffer;
+    if (buffer == NULL) {
+        return NULL;
     }
-    return array;
+    memset(buffer->data, 0, self->bytes);
+    if (random) {
+        bench_fill(
+            self->array_type, buffer->data, self->bytes / bench_type_bytes(self->array_type));
+    }
+    return buffer->data;
 }
 
 /* The arrays stay as long as the size and type do. */
-static bool take_batch(program *self, size_t values, bool backward)
+static bool take_batch(program *self, size_t values, const char *type, bool gradients)
 {
-    size_t bytes = values * normd_dtype_size(self->compute.dtype);
-    if (self->bytes != bytes) {
+    size_t bytes = values * bench_type_bytes(type);
+    if (self->bytes != bytes || self->array_type != type) {
         release_batch(self);
         self->bytes = bytes;
-        self->batch.x = take_array(self, true);
-        self->batch.y = take_array(self, false);
+        self->array_type = type;
+        self->batch.x = take_array(self, 0, true);
+        self->batch.y = take_array(self, 1, false);
     }
-    if (backward && self->batch.dy == NULL) {
-        self->batch.dy = take_array(self, true);
-        self->batch.dx = take_array(self, false);
+    if (gradients && self->batch.dy == NULL) {
+        self->batch.dy = take_array(self, 2, true);
+        self->batch.dx = take_array(self, 3, false);
     }
     bool ok = self->batch.x != NULL && self->batch.y != NULL &&
-              (!backward || (self->batch.dy != NULL && self->batch.dx != NULL));
+              (!gradients || (self->batch.dy != NULL && self->batch.dx != NULL));
     if (!ok) {
         release_batch(self);
     }
@@ -162,22 +196,19 @@ static bench_answer prepare(void *argument, const bench_request *request, char *
 {
     program *self = argument;
     const struct operation_row *row = find_operation(request->operation);
-    normd_dtype dtype = NORMD_F32;
-    const normd_kernel_set *kernels = find_kernels(self->kernels, request->dtype, &dtype);
-    if (row == NULL || kernels == NULL) {
+    const struct kernel_row *type = find_kernels(request->dtype);
+    if (row == NULL || type == NULL) {
         snprintf(reason, BENCH_REASON_BYTES, "%.31s for %.31s", request->operation, request->dtype);
         return BENCH_ABSENT;
     }
     bench_layer_destroy(&self->layer);
-    if (dtype != self->compute.dtype) {
-        release_batch(self);
-    }
-    self->compute.kernels = kernels;
-    self->compute.dtype = dtype;
+    self->compute.kernels =
+        (const normd_kernel_set *)(const void *)((const char *)self->kernels + type->kernels);
+    self->compute.dtype = type->dtype;
     self->operation = row->run;
     bool ok =
         take_pool(self, request->threads) &&
-        take_batch(self, bench_values(request), row->is_backward) &&
+        take_batch(self, bench_values(request), type->name, row->has_gradients) &&
         (!row->is_layer || bench_layer_create(&self->layer, &self->compute, request, &self->batch));
     if (!ok) {
         snprintf(reason, BENCH_REASON_BYTES, "out of memory or threads");
@@ -209,8 +240,11 @@ static bool run(void *argument, size_t calls)
 int main(int argc, char **argv)
 {
     program self = {.kernels = normd_kernels_choose(argc > 1 ? argv[1] : NULL)};
-    if (self.kernels == NULL || sem_init(&self.ended, 0, 0) != 0) {
-        fprintf(stderr, "bench-batch-norm: no such instruction set on this machine\n");
+    self.compute.buffers = normd_buffer_cache_create(KEEP_BYTES);
+    if (self.kernels == NULL || self.compute.buffers == NULL || sem_init(&self.ended, 0, 0) != 0) {
+        fprintf(
+            stderr, "bench-batch-norm: no such instruction set on this machine, or no memory\n");
+        normd_buffer_cache_destroy(self.compute.buffers);
         return EXIT_FAILURE;
     }
     char info[64];
@@ -224,5 +258,6 @@ int main(int argc, char **argv)
     bench_layer_destroy(&self.layer);
     normd_pool_destroy(self.compute.pool);
     release_batch(&self);
+    normd_buffer_cache_destroy(self.compute.buffers);
     return code;
 }

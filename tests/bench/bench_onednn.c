@@ -16,7 +16,9 @@ enum { ALIGNMENT = 64, MOST_ARGUMENTS = 12, MOST_MEMORIES = 16 };
 typedef struct onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    size_t bytes; /* of each array of the batch; they stay as long as the size does */
+    /* The arrays of the batch stay as long as size and type do. */
+    size_t bytes; /* of each */
+    dnnl_data_type_t type;
     void *x, *y, *dy, *dx;
 
     /* The newest request's. */
@@ -68,37 +70,30 @@ static void *take(size_t bytes)
     return aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-/* Batches of 16-bit floats hold the upper halves of floats. */
-static void *take_batch_array(onednn *self, size_t values, size_t bytes)
+static void *take_batch_array(onednn *self, const char *dtype, size_t values)
 {
-    void *array = take(bytes);
-    float *floats = take(values * sizeof *floats);
-    if (array == NULL || floats == NULL) {
-        self->failed = true;
-        free(array);
-        array = NULL;
-    } else {
-        bench_fill(floats, values);
-        size_t size = bytes / values, skipped = sizeof *floats - size;
-        for (size_t i = 0; i < values; i++) {
-            memcpy((char *)array + i * size, (const char *)(floats + i) + skipped, size);
-        }
+    void *array = take(values * bench_type_bytes(dtype));
+    self->failed |= array == NULL;
+    if (array != NULL) {
+        bench_fill(dtype, array, values);
     }
-    free(floats);
     return array;
 }
 
-static void take_batch(onednn *self, size_t values, size_t bytes, bool backward)
+static void take_batch(
+    onednn *self, dnnl_data_type_t type, const char *dtype, size_t values, bool backward)
 {
-    if (self->bytes != bytes) {
+    size_t bytes = values * bench_type_bytes(dtype);
+    if (self->bytes != bytes || self->type != type) {
         release_batch(self);
-        self->x = take_batch_array(self, values, bytes);
-        self->y = take_batch_array(self, values, bytes);
+        self->type = type;
+        self->x = take_batch_array(self, dtype, values);
+        self->y = take_batch_array(self, dtype, values);
         self->bytes = bytes;
     }
     if (backward && self->dy == NULL) {
-        self->dy = take_batch_array(self, values, bytes);
-        self->dx = take_batch_array(self, values, bytes);
+        self->dy = take_batch_array(self, dtype, values);
+        self->dx = take_batch_array(self, dtype, values);
     }
 }
 
@@ -197,10 +192,10 @@ static bench_answer prepare(void *argument, const bench_request *request, char *
         return BENCH_ABSENT;
     }
     release_request(self);
-    size_t values = bench_values(request);
-    take_batch(self, values, values * (narrow ? 2 : 4), backward);
+    dnnl_data_type_t type = narrow ? dnnl_bf16 : dnnl_f32;
+    take_batch(self, type, request->dtype, bench_values(request), backward);
     if (!self->failed) {
-        make_descriptions(self, request, narrow ? dnnl_bf16 : dnnl_f32);
+        make_descriptions(self, request, type);
     }
     if (!self->failed) {
         make_primitives(self, eval, backward);

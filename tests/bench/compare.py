@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Our batch norm beside PyTorch, oneDNN and a plain copy, in turns in one run.
+"""Our batch norm beside PyTorch, oneDNN and plain passes over memory, in turns in one run.
 
     compare.py [--shapes "64,256 32,64,56,56"] [--operations train_forward] [--threads 2] ...
 
-Prints a table with ratios and shares of the copy's bandwidth, and writes JSON. README.md says how
+Prints a table with ratios and shares of what memory can do, and writes JSON. README.md says how
 it measures and how to read it.
 """
 
@@ -20,7 +20,11 @@ import programs
 import report
 
 TOP = Path(__file__).resolve().parents[2]
-COPIES = ["copy", "stream"]
+# Plain passes over memory, of which the fastest in each row counts.
+COPIES = ["copy", "copy_streamed"]
+READS = ["read"]
+WRITES = ["write", "write_streamed"]
+ARRAYS = 2  # that a pass of reads or of writes goes over
 SETTINGS = ["torch_memory", "rounds", "most_rounds", "quiet", "nice", "repetitions",
             "milliseconds"]
 
@@ -33,8 +37,8 @@ def read_arguments():
     parser.add_argument("--onednn", help="where oneDNN's lib/ is (default: --peers)")
     parser.add_argument("--without", nargs="*", default=[], choices=["torch", "onednn"])
     parser.add_argument("--instruction-set", help="force ours")
-    parser.add_argument("--torch-memory", default="kept", choices=["kept", "returned"],
-                        help="whether PyTorch's freed results go back to the system")
+    parser.add_argument("--torch-memory", default="huge", choices=programs.TORCH_MEMORY,
+                        help="PyTorch's results: as they come, kept when freed, and with huge pages")
     parser.add_argument("--shapes", help="of the table, or others: \"64,256 32,64,56,56\"")
     parser.add_argument("--operations", nargs="*", default=points.OPERATIONS, choices=points.OPERATIONS)
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"], choices=points.DTYPE_BYTES)
@@ -59,16 +63,21 @@ class Lane:
     def __init__(self, program, operation, layout):
         self.program, self.operation, self.layout = program, operation, layout
         self.turns = []
+        self.absent = None  # why, where the program does not have the operation
 
     def take_turn(self, options, dtype, shape, threads):
         """`options` has repetitions and milliseconds."""
-        self.turns.append(self.program.time(self.operation, dtype, self.layout, shape, threads,
-                                            options.repetitions, options.milliseconds))
+        try:
+            self.turns.append(self.program.time(self.operation, dtype, self.layout, shape, threads,
+                                                options.repetitions, options.milliseconds))
+        except programs.Absent as absent:
+            self.absent = f"{dtype}: {absent}"
 
     def is_settled(self, options):
-        """Whether half of the turns that were asked for were quiet."""
+        """Whether half of the turns that were asked for were quiet, or there are none to be had."""
         quiet = sum(turn["disturbed"] <= options.quiet for turn in self.turns)
-        return len(self.turns) >= options.rounds and quiet >= (options.rounds + 1) // 2
+        return self.absent is not None or (
+            len(self.turns) >= options.rounds and quiet >= (options.rounds + 1) // 2)
 
     def summary(self, options):
         """The median over the quietest turns, half as many as rounds were asked for."""
@@ -87,19 +96,23 @@ class Lane:
         }
 
 
-def measure_point(options, ours, peers, dtype, shape, threads, operation):
-    """All lanes of a shape and operation, in turns; each round starts with another one."""
+def measure_point(options, ours, peers, dtype, shape, threads):
+    """All lanes of a shape, in turns; each round starts with another one. A lane with turns enough
+    waits for the others. Ends early where ours does not have the type."""
     lanes = [Lane(program, operation, layout)
-             for program in [ours, *peers] for layout in points.layouts(shape)]
-    lanes += [Lane(ours, copy, "first") for copy in COPIES]
+             for program in [ours, *peers] for operation in options.operations
+             for layout in points.layouts(shape)]
+    lanes += [Lane(ours, one, "first") for one in [*COPIES, *READS, *WRITES]]
     for turn in range(options.most_rounds):
-        programs.wait_until_quiet(options.patience)
-        start = turn % len(lanes)
-        for lane in lanes[start:] + lanes[:start]:
+        waiting = [lane for lane in lanes if not lane.is_settled(options)]
+        programs.wait_until_quiet(options.patience if waiting else 0)
+        start = turn % max(len(waiting), 1)
+        for lane in waiting[start:] + waiting[:start]:
             lane.take_turn(options, dtype, shape, threads)
-        if all(lane.is_settled(options) for lane in lanes):
-            break
-    return [lane.summary(options) for lane in lanes]
+            if lanes[0].absent:
+                return [], [lanes[0].absent]
+    absent = [lane.absent for lane in lanes if lane.absent]
+    return [lane.summary(options) for lane in lanes if not lane.absent], absent
 
 
 def median_of(summary):
@@ -107,36 +120,67 @@ def median_of(summary):
 
 
 def fastest(summaries):
-    return min(map(median_of, summaries))
+    return min(summaries, key=median_of, default=None)
 
 
-def rows_of(summaries, dtype, shape, threads, operation):
-    """A row for each layout of ours, against the fastest peer in its better layout."""
-    size = points.values(shape) * points.DTYPE_BYTES[dtype]
-    copy = min((one for one in summaries if one["operation"] in COPIES), key=median_of)
-    peers = [one for one in summaries if one["program"] != "normd"]
-    best = {name: min((one for one in peers if one["program"] == name), key=median_of)
+def ratio(peer, ours):
+    return peer["median"] / ours["median"] if peer else None
+
+
+def passes_of(summaries):
+    """The fastest copy, read and write, and the seconds that each takes for one array."""
+    found = {}
+    for name, operations, arrays in (("copy", COPIES, 1), ("read", READS, ARRAYS), ("write", WRITES, ARRAYS)):
+        best = fastest(one for one in summaries if one["operation"] in operations)
+        found[name] = {**best, "seconds": best["median"] / arrays}
+    return found
+
+
+def bound(passes, reads, writes):
+    """Seconds of so many reads and writes of an array: each write goes along with a read, as fast as
+    the copy or the two one after another; reads that remain go alone."""
+    pair = min(passes["copy"]["seconds"], passes["read"]["seconds"] + passes["write"]["seconds"])
+    return writes * pair + (reads - writes) * passes["read"]["seconds"]
+
+
+def row_of(ours, summaries, passes):
+    """One layout of ours against the fastest peers in their better layouts."""
+    operation = ours["operation"]
+    peers = [one for one in summaries if one["program"] != ours["program"] and one["operation"] == operation]
+    best = {name: fastest(one for one in peers if one["program"] == name)
             for name in dict.fromkeys(one["program"] for one in peers)}
+    copy = passes["copy"]["seconds"] / 2  # of one pass over the batch
+    cached, memory = points.PASSES[operation]
+    bounds = [bound(passes, *moves) for moves in points.MOVES[operation]]
+    return {
+        "operation": operation, "layout": ours["layout"], "ours": ours, "peers": best, **passes,
+        "ratio": ratio(fastest(peers), ours),
+        "ratio_same_layout": ratio(
+            fastest(peer for peer in peers if peer["layout"] == ours["layout"]), ours),
+        "share_cached": cached * copy / ours["median"],
+        "share_memory": memory * copy / ours["median"],
+        "bound_cached": bounds[0] / ours["median"],
+        "bound_memory": bounds[1] / ours["median"],
+    }
+
+
+def rows_of(options, summaries, dtype, shape, threads):
+    """A row for each operation and layout of ours."""
+    if not summaries:
+        return
+    passes = passes_of(summaries)
+    size = points.values(shape) * points.DTYPE_BYTES[dtype]
     for one in summaries:
-        if one["program"] != "normd" or one["operation"] != operation:
-            continue
-        pace = copy["median"] / 2  # seconds that one pass over the batch takes in the copy
-        same = [peer for peer in peers if peer["layout"] == one["layout"]]
-        yield {
-            "dtype": dtype, "threads": threads, "shape": list(shape), "layout": one["layout"],
-            "operation": operation, "bytes": size, "ours": one, "peers": best, "copy": copy,
-            "ratio": fastest(peers) / one["median"] if peers else None,
-            "ratio_same_layout": fastest(same) / one["median"] if same else None,
-            "share_cached": points.PASSES[operation][0] * pace / one["median"],
-            "share_memory": points.PASSES[operation][1] * pace / one["median"],
-        }
+        if one["program"] == "normd" and one["operation"] in options.operations:
+            yield {"dtype": dtype, "threads": threads, "shape": list(shape), "bytes": size,
+                   "quiet": options.quiet, **row_of(one, summaries, passes)}
 
 
 def start_peers(options, threads):
     peers = []
     if "torch" not in options.without:
         python = options.python or Path(options.peers) / "bin" / "python"
-        peers.append(programs.torch(python, options.nice, options.torch_memory == "kept"))
+        peers.append(programs.torch(python, options.nice, options.torch_memory))
     if "onednn" not in options.without:
         root = options.onednn or options.peers
         peers.append(programs.onednn(options.build, root, options.nice, threads))
@@ -156,16 +200,11 @@ def measure(options, results, threads):
         shapes = [points.parse_shape(text) for text in options.shapes.split()]
     for dtype in options.dtypes:
         for shape in shapes:
-            for operation in options.operations:
-                try:
-                    summaries = measure_point(options, ours, peers, dtype, shape, threads, operation)
-                except programs.Absent as absent:
-                    results["absent"].append(f"{dtype}: {absent}")
-                    continue
-                for row in rows_of(summaries, dtype, shape, threads, operation):
-                    row["quiet"] = options.quiet
-                    results["rows"].append(row)
-                    print(report.line(row), flush=True)
+            summaries, absent = measure_point(options, ours, peers, dtype, shape, threads)
+            results["absent"] += absent
+            for row in rows_of(options, summaries, dtype, shape, threads):
+                results["rows"].append(row)
+                print(report.line(row), flush=True)
             write_results(options, results)
     for program in [ours, *peers]:
         program.close()

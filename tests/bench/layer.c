@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/layer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Where the parts of `slabs` begin. */
@@ -77,12 +76,12 @@ static bool set_up(bench_layer *layer, const bench_batch *batch, const normd_sha
 {
     normd_dtype dtype = layer->compute->dtype;
     slab_sizes sizes = lay_out(layer->layer, shape);
-    layer->slabs = aligned_alloc(NORMD_ALIGNMENT, sizes.total);
+    layer->slabs = normd_buffer_take(layer->compute->buffers, sizes.total);
     if (layer->slabs == NULL) {
         return false;
     }
-    memset(layer->slabs, 0, sizes.total);
-    char *parameters = layer->slabs;
+    char *parameters = layer->slabs->data;
+    memset(parameters, 0, sizes.total);
     char *gradients = parameters + sizes.parameters;
     char *statistics = gradients + sizes.parameters;
     char *derived = statistics + sizes.statistics;
@@ -127,7 +126,7 @@ bool bench_layer_create(bench_layer *layer, const normd_compute *compute,
 void bench_layer_destroy(bench_layer *layer)
 {
     normd_layer_destroy(layer->layer);
-    free(layer->slabs);
+    normd_buffer_release(layer->slabs);
     *layer = (bench_layer){.layer = NULL};
 }
 

@@ -13,7 +13,7 @@ typedef struct bench_layer {
     const normd_compute *compute; /* borrowed */
     normd_layer *layer;
     normd_layer_pass pass;
-    char *slabs; /* all of the pass's memory but x, y, dy, dx */
+    normd_buffer *slabs; /* all of the pass's memory but x, y, dy, dx */
 } bench_layer;
 
 /* The memory of a batch, of the same size each. */

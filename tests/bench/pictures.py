@@ -69,12 +69,15 @@ def draw_ratios(results, path):
 
 
 def draw_roof(axes, rows, operation):
-    """Bytes that must move in a second, against the size of the batch: the copy is the roof."""
+    """Bytes that must move in a second, against the size of the batch: the copy is the roof, and the
+    dotted line what it would be for the operation's own share of reads."""
     rows = sorted(rows, key=lambda row: row["bytes"])
     sizes = [row["bytes"] for row in rows]
     passes = points.PASSES[operation][1]
     axes.plot(sizes, [2e-9 * row["bytes"] / row["copy"]["median"] for row in rows],
               color=COLORS["copy"], linewidth=1, label="copy")
+    axes.plot(sizes, [1e-9 * passes * row["bytes"] / (row["bound_memory"] * row["ours"]["median"])
+                      for row in rows], ":", color=COLORS["copy"], linewidth=1, label="bound")
     for name, marker in (("PyTorch", "v"), ("oneDNN", "s")):
         pairs = [(row["bytes"], row["peers"][name]["median"]) for row in rows if name in row["peers"]]
         axes.plot([size for size, _ in pairs], [1e-9 * passes * size / time for size, time in pairs],

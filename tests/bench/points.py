@@ -8,10 +8,16 @@ SHAPES = [
 OPERATIONS = ["train_forward", "eval_forward", "forward_backward"]
 DTYPE_BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
 
-# How often the whole batch goes over the memory bus, (where a tile stays in a cache, where it does
-# not). Forward reads x and writes y; without a cache it reads x twice. Backward reads x and dy and
-# writes dx; without a cache it reads both twice.
-PASSES = {"train_forward": (2, 3), "eval_forward": (2, 2), "forward_backward": (5, 8)}
+# How often the whole batch is (read, written): where a tile stays in a cache, and where it does not.
+# Forward reads x and writes y; without a cache it reads x twice. Backward reads x and dy and writes
+# dx; without a cache it reads both twice.
+MOVES = {
+    "train_forward": ((1, 1), (2, 1)),
+    "eval_forward": ((1, 1), (1, 1)),
+    "forward_backward": ((3, 2), (6, 2)),
+}
+# The same as passes in either direction.
+PASSES = {name: tuple(map(sum, moves)) for name, moves in MOVES.items()}
 
 # What is asked for of the geometric mean of the ratios.
 GOALS = {"train_forward": 2.0, "eval_forward": 1.0, "forward_backward": 3.0}

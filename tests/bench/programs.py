@@ -8,9 +8,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TICKS = os.sysconf("SC_CLK_TCK")
-# PyTorch allocates each result anew. With these the C library keeps freed memory, so that the
+# PyTorch allocates each result anew. "kept" makes the C library keep freed memory, so that the
 # results cost no page faults after the first: the best case, as in a long-lived training process.
+# "huge" has huge pages besides, by PyTorch's own switch.
 KEEP_MEMORY = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0x7fffffffffff"
+TORCH_MEMORY = {
+    "returned": {},
+    "kept": {"GLIBC_TUNABLES": KEEP_MEMORY},
+    "huge": {"GLIBC_TUNABLES": KEEP_MEMORY, "THP_MEM_ALLOC_ENABLE": "1"},
+}
 
 
 class Absent(Exception):
@@ -89,19 +95,21 @@ def ours(build, nice, instruction_set=None):
     return Program("normd", command + ([instruction_set] if instruction_set else []), nice)
 
 
-def torch(python, nice, keeps_memory):
-    return Program("PyTorch", [str(python), str(HERE / "torch_peer.py")], nice,
-                   {"GLIBC_TUNABLES": KEEP_MEMORY} if keeps_memory else None)
+def torch(python, nice, memory):
+    """`memory` is of TORCH_MEMORY."""
+    return Program("PyTorch", [str(python), str(HERE / "torch_peer.py")], nice, TORCH_MEMORY[memory])
 
 
 def onednn(build, root, nice, threads):
-    """oneDNN from PyPI takes its number of threads from the affinity it starts with."""
+    """oneDNN from PyPI takes its number of threads from the affinity it starts with. The C library
+    gives it huge pages, for its arrays and its own memory."""
     library = Path(root) / "lib"
     cpus = sorted(os.sched_getaffinity(0))[-threads:]
     return Program("oneDNN", [str(Path(build) / "bin" / "bench-onednn")], nice, {
         "LD_LIBRARY_PATH": str(library),
         "OCL_ICD_FILENAMES": str(library / "libintelocl.so"),
         "ONEDNN_VERBOSE": "none",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "OMP_NUM_THREADS": str(threads),
     }, cpus)
 

@@ -8,7 +8,7 @@ import points
 COLUMNS = [
     ("T", 1), ("type", 8), ("operation", 16), ("shape", 17), ("layout", 6), ("ours ms", 9),
     ("PyTorch", 9), ("oneDNN", 9), ("ratio", 5), ("same", 5),
-    ("GB/s", 6), ("copy", 6), ("share", 11), ("noise", 5),
+    ("GB/s", 6), ("copy", 6), ("share", 11), ("bound", 11), ("noise", 5),
 ]
 
 
@@ -32,8 +32,12 @@ def times(ratio):
     return "-" if ratio is None else f"{ratio:.2f}"
 
 
+def shares(row, name):
+    return f"{row[name + '_cached']:.0%}|{row[name + '_memory']:.0%}"
+
+
 def line(row):
-    """Shares: of the copy's bandwidth, for the bytes of cached tiles | of tiles that are not."""
+    """Shares: of the copy's bandwidth and of the bound, for cached tiles | for tiles that are not."""
     passes = points.PASSES[row["operation"]][1]
     moved = passes * row["bytes"] / row["ours"]["median"]
     roof = 2 * row["bytes"] / row["copy"]["median"]
@@ -43,8 +47,8 @@ def line(row):
         row["threads"], row["dtype"], row["operation"], points.name(row["shape"]), row["layout"],
         f"{1e3 * row['ours']['median']:.4g}", milliseconds(row["peers"].get("PyTorch")),
         milliseconds(row["peers"].get("oneDNN")), times(row["ratio"]), times(row["ratio_same_layout"]),
-        f"{moved / 1e9:.1f}",
-        f"{roof / 1e9:.1f}", f"{row['share_cached']:.0%}|{row['share_memory']:.0%}", f"{noise:.0%}{mark}",
+        f"{moved / 1e9:.1f}", f"{roof / 1e9:.1f}", shares(row, "share"), shares(row, "bound"),
+        f"{noise:.0%}{mark}",
     ])
 
 

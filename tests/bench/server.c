@@ -25,12 +25,73 @@ size_t bench_values(const bench_request *request)
     return values;
 }
 
-void bench_fill(float *values, size_t count)
+static uint32_t bits_of(float value)
 {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static void store_float(void *values, size_t index, float value)
+{
+    ((float *)values)[index] = value;
+}
+
+static void store_double(void *values, size_t index, float value)
+{
+    ((double *)values)[index] = (double)value;
+}
+
+/* The upper half of a float. */
+static void store_bfloat16(void *values, size_t index, float value)
+{
+    ((uint16_t *)values)[index] = (uint16_t)(bits_of(value) >> 16);
+}
+
+/* Five bits of exponent, ten digits; what would be a denormal is 0. */
+static void store_half(void *values, size_t index, float value)
+{
+    const uint32_t least = 0x38800000u; /* 2^-14 */
+    uint32_t bits = bits_of(value), rest = bits & 0x7fffffffu;
+    uint32_t sign = bits >> 16 & 0x8000u;
+    ((uint16_t *)values)[index] =
+        (uint16_t)(sign | (rest < least ? 0 : (rest - least + 0x800000u) >> 13));
+}
+
+static const struct type_row {
+    const char *name;
+    size_t bytes;
+    void (*store)(void *values, size_t index, float value);
+} type_table[] = {
+    {"float32", 4, store_float},
+    {"float64", 8, store_double},
+    {"bfloat16", 2, store_bfloat16},
+    {"float16", 2, store_half},
+};
+
+static const struct type_row *find_type(const char *dtype)
+{
+    for (size_t i = 0; i < sizeof type_table / sizeof *type_table; i++) {
+        if (strcmp(type_table[i].name, dtype) == 0) {
+            return &type_table[i];
+        }
+    }
+    return NULL;
+}
+
+size_t bench_type_bytes(const char *dtype)
+{
+    const struct type_row *type = find_type(dtype);
+    return type != NULL ? type->bytes : 0;
+}
+
+void bench_fill(const char *dtype, void *values, size_t count)
+{
+    const struct type_row *type = find_type(dtype);
     uint64_t state = 1;
     for (size_t i = 0; i < count; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
-        values[i] = (float)(state >> 40) * 0x1p-22F - 1.0F;
+        type->store(values, i, (float)(state >> 40) * 0x1p-22F - 1.0F);
     }
 }
 

@@ -16,9 +16,9 @@
  *       -> absent REASON                   this program does not have that
  *       -> error REASON
  *
- * OPERATION is train_forward, eval_forward, forward_backward, copy or stream; DTYPE float32,
- * bfloat16, ...; LAYOUT first or last (where the channels are); SHAPE N,C or N,C,... whatever the
- * layout.
+ * OPERATION is train_forward, eval_forward, forward_backward, or one of passes.h: copy,
+ * copy_streamed, read, write, write_streamed; DTYPE float32, bfloat16, ...; LAYOUT first or last
+ * (where the channels are); SHAPE N,C or N,C,... whatever the layout.
  */
 enum { BENCH_MAX_RANK = 5, BENCH_REASON_BYTES = 256, BENCH_WORD_BYTES = 32 };
 
@@ -53,7 +53,11 @@ int bench_serve(const bench_program *program);
 /* The number of values of the request's shape. */
 size_t bench_values(const bench_request *request);
 
-/* Values between -1 and 3, the same ones in every program. */
-void bench_fill(float *values, size_t count);
+/* Bytes of a value of the type of that name; 0: there is none. */
+size_t bench_type_bytes(const char *dtype);
+
+/* Writes `count` values of a type that there is, between -1 and 3, the same ones in every program;
+   types of 16 bits cut their digits off. */
+void bench_fill(const char *dtype, void *values, size_t count);
 
 #endif

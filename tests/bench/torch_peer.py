@@ -13,23 +13,29 @@ import time
 
 import torch
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# The type of a batch, and that of gamma, beta and the running statistics beside it. For 16 bits that
+# is float32, as under autocast.
+DTYPES = {
+    "float32": (torch.float32, torch.float32),
+    "float64": (torch.float64, torch.float64),
+    "bfloat16": (torch.bfloat16, torch.float32),
+    "float16": (torch.float16, torch.float32),
+}
 
 
 class Point:
     """The tensors of one shape, type and layout; what is not asked for is not made."""
 
-    def __init__(self, dtype, last, shape):
+    def __init__(self, dtype, vectors, last, shape):
         if len(shape) == 3:
             shape = [*shape, 1]
         self.format = torch.contiguous_format
         if last and len(shape) > 2:
             self.format = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
         self.shape, self.dtype = shape, dtype
-        channels = shape[1]
         self.x = self.make()
-        self.mean, self.var = torch.zeros(channels), torch.ones(channels)
-        self.gamma, self.beta = torch.full((channels,), 1.5), torch.full((channels,), 0.5)
+        self.mean, self.var, self.gamma, self.beta = (
+            torch.full((shape[1],), value, dtype=vectors) for value in (0.0, 1.0, 1.5, 0.5))
         self.dy = None
 
     def make(self):
@@ -91,7 +97,7 @@ class Server:
             self.key = (dtype, shape)
         if layout not in self.kept:
             extents = [int(extent) for extent in shape.split(",")]
-            self.kept[layout] = Point(DTYPES[dtype], layout == "last", extents)
+            self.kept[layout] = Point(*DTYPES[dtype], layout == "last", extents)
         return self.kept[layout]
 
     def answer(self, words):
