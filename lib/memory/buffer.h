@@ -14,7 +14,8 @@
 typedef struct normd_buffer_cache normd_buffer_cache;
 
 typedef struct normd_buffer {
-    void *data;      /* aligned to NORMD_ALIGNMENT, or to NORMD_HUGE_PAGE if as large; never NULL */
+    void *data;      /* aligned to NORMD_ALIGNMENT; from 64 KiB on to 4 KiB, from NORMD_HUGE_PAGE on
+                        to that; never NULL */
     size_t size;     /* bytes asked for */
     size_t capacity; /* bytes there; what is resident is never more */
     normd_buffer_cache *home;

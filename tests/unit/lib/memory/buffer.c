@@ -23,6 +23,21 @@ static void buffers_are_aligned_and_large_enough(void **state)
     normd_buffer_cache_destroy(cache);
 }
 
+static void large_buffers_begin_on_a_page(void **state)
+{
+    (void)state;
+    normd_buffer_cache *cache = normd_buffer_cache_create(0);
+    for (size_t size = 65536; size < 5000000; size += size / 5) {
+        normd_buffer *small = normd_buffer_take(cache, 64); /* shifts what malloc gives next */
+        normd_buffer *buffer = normd_buffer_take(cache, size);
+        assert_non_null(buffer);
+        assert_int_equal((uintptr_t)buffer->data % 4096, 0);
+        normd_buffer_release(buffer);
+        normd_buffer_release(small);
+    }
+    normd_buffer_cache_destroy(cache);
+}
+
 static void a_returned_buffer_is_used_again(void **state)
 {
     (void)state;
@@ -66,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffers_are_aligned_and_large_enough),
+        cmocka_unit_test(large_buffers_begin_on_a_page),
         cmocka_unit_test(a_returned_buffer_is_used_again),
         cmocka_unit_test(no_more_is_kept_than_asked),
         cmocka_unit_test(a_tensor_that_cannot_be_is_refused),
