@@ -146,6 +146,18 @@ void accuracy_fill_wide(source_of *source, double *values, size_t count)
     }
 }
 
+/* Exponents so far apart that sums in double round, and all cancels but the values in the middle:
+   the mean is what a plain sum loses. */
+void accuracy_fill_mirrored(source_of *source, double *values, size_t count)
+{
+    accuracy_fill_wide(source, values, count);
+    for (size_t k = 0; k < count / 2; k++) {
+        values[count - 1 - k] = -values[k];
+    }
+    values[(count - 1) / 2] = 1e-3;
+    values[count / 2] = 1e-3;
+}
+
 /* x less its mean, over its deviation (1 where it has none). */
 static void standardize(const double *x, double *values, size_t count)
 {

@@ -25,6 +25,7 @@
     X("sorted", accuracy_fill_sorted, true)                                                        \
     X("after ReLU", accuracy_fill_relu, false)                                                     \
     X("exponents -30..30", accuracy_fill_wide, true)                                               \
+    X("exponents, mirrored", accuracy_fill_mirrored, true)                                         \
     X("around 1e15", accuracy_fill_big, false)                                                     \
     X("around 1e30", accuracy_fill_huge, false)                                                    \
     X("normalized", accuracy_fill_normalized, false)
