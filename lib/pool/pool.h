@@ -13,8 +13,8 @@
  * alone, so that inference makes progress while every worker is inside a training step.
  *
  * Tiles are the parts of one loop inside a job. The thread that runs the job takes tiles too, and
- * idle workers help it; the loop returns when every tile is done. Which thread takes which tile is
- * left to chance, therefore tiles must write to places of their own, and whoever combines their
+ * idle workers help it; the loop returns when every tile is done. Which thread takes which tile
+ * depends on chance, therefore tiles must write to places of their own, and whoever combines their
  * results does it in the order of the tiles: the bits never depend on the number of threads.
  */
 typedef struct normd_pool normd_pool;
@@ -47,7 +47,17 @@ void normd_pool_submit(normd_pool *pool, normd_job *job, normd_lane lane);
 /* The same as `for (size_t tile = 0; tile < tiles; tile++) function(argument, tile);` with the
    tiles in any order and on any thread. From any thread, inside a job or not; not from inside a
    tile. `pool` may be NULL: then the loop runs as written. Small loops belong in a plain loop: the
-   caller decides. */
+   caller decides.
+
+   Each thread begins with a block of neighbouring tiles of its own and goes up in it, then takes
+   what is left of the other blocks. A thread's block depends on the number of tiles alone, so that
+   loops after one another over the same tiles find them in the cache of the same core. */
 void normd_pool_for(normd_pool *pool, size_t tiles, normd_tile_function function, void *argument);
+
+/* The same with each thread going down in its block, and from the last tile to the first where the
+   loop runs on one thread: a second pass over a large batch begins with what the first pass left in
+   the cache. */
+void normd_pool_for_reversed(
+    normd_pool *pool, size_t tiles, normd_tile_function function, void *argument);
 
 #endif
