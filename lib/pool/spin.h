@@ -12,9 +12,9 @@ enum {
     NORMD_SPIN_MULTIPLICATIONS = 32,
     /* About 5 microseconds: for a thread that has no reason to expect work. */
     NORMD_SPIN_SHORT_TURNS = 150,
-    /* About 100 microseconds: for a thread that does. A sleeping thread takes as long until it runs
+    /* 50 to 100 microseconds: for a thread that does. A sleeping thread takes as long until it runs
        again, so waiting in vain costs at most twice the better choice. */
-    NORMD_SPIN_LONG_TURNS = 3000,
+    NORMD_SPIN_LONG_TURNS = 2000,
     /* Between two looks at what changes seldom. */
     NORMD_SPIN_LOOK_TURNS = 32,
 };

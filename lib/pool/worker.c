@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
+
 #include "lib/pool/pool_state.h"
 #include "lib/pool/spin.h"
 
@@ -106,6 +108,9 @@ static bool worker_spin(normd_worker *worker)
         bool expects = worker_expects_loop(worker) && normd_worker_avoids_caller(worker);
         if (turn >= (expects ? NORMD_SPIN_LONG_TURNS : NORMD_SPIN_SHORT_TURNS)) {
             return false;
+        }
+        if (turn >= NORMD_SPIN_SHORT_TURNS) {
+            sched_yield(); /* the core may be wanted for requests or by other programs */
         }
     }
     return true;
