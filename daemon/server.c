@@ -42,6 +42,7 @@ static normd_status start_engine(
             "instruction-set: expected one that this machine has, got \"%s\"",
             settings->instruction_set);
     }
+    engine->caches = normd_cache_sizes_read();
     normd_blas_single_thread();
     server->totals.sessions.limit = settings->max_session_memory;
     server->totals.contexts.limit = settings->max_context_memory;

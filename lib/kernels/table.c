@@ -12,15 +12,24 @@
     }
 NORMD_ROW_MAP(ROW_SUPPORTED)
 
-#define KERNEL_SET(row, bits)                                                                      \
+#define KERNEL_SET(row, type, bytes)                                                               \
     {                                                                                              \
-        .moments = normd_moments_##row##_f##bits, .merge = normd_merge_##row##_f##bits,            \
-        .normalize = normd_normalize_##row##_f##bits,                                              \
-        .backward_sums = normd_backward_sums_##row##_f##bits,                                      \
-        .backward_apply = normd_backward_apply_##row##_f##bits,                                    \
-        .all_finite = normd_all_finite_##row##_f##bits,                                            \
+        .element_bytes = bytes,                                                                    \
+        .sums = normd_sums_##row##_##type,                                                         \
+        .centered_sums = normd_centered_sums_##row##_##type,                                       \
+        .normalize = normd_normalize_##row##_##type,                                               \
+        .gradient_sums = normd_gradient_sums_##row##_##type,                                       \
+        .centered_gradient_sums = normd_centered_gradient_sums_##row##_##type,                     \
+        .backward = normd_backward_##row##_##type,                                                 \
+        .all_finite = normd_all_finite_##row##_##type,                                             \
+        .moments = normd_moments_##row##_##type,                                                   \
+        .centered_moments = normd_centered_moments_##row##_##type,                                 \
+        .settle = normd_settle_##row##_##type,                                                     \
+        .settle_gradients = normd_settle_gradients_##row##_##type,                                 \
     }
-#define ROW(row, test) {#row, row##_supported, KERNEL_SET(row, 32), KERNEL_SET(row, 64)},
+#define ROW(row, test)                                                                             \
+    {#row, row##_supported, KERNEL_SET(row, f32, 4), KERNEL_SET(row, f64, 8),                      \
+        KERNEL_SET(row, f16, 2), KERNEL_SET(row, bf16, 2)},
 
 static const normd_kernels table[] = {NORMD_ROW_MAP(ROW)};
 enum { ROWS = sizeof table / sizeof table[0] };

@@ -5,54 +5,57 @@
 #include "lib/kernels/kernels.h"
 
 /*
- * How a batch is cut into tiles: from its shape alone, never from the number of threads, so that
- * the bits of the results do not depend on it. Tiles form a grid: ranges of channels times chunks
- * of rows.
- */
-typedef struct normd_tiling {
-    size_t ranges; /* of channels */
-    size_t chunks; /* of rows; with 1, a channel's results need no merging */
-    size_t channels_per_range;
-    size_t rows_per_chunk;
-    normd_geometry geometry;
-} normd_tiling;
-
-/*
- * Tiles for the reductions (moments, backward_sums), and for whatever else is done with the same
- * tile. A channel's results of the chunks are merged in the order of the chunks.
+ * How a batch is cut into tiles: from its shape alone, never from the number of threads or the
+ * machine, so that the bits of the results do not depend on them. Tiles form a grid: ranges of
+ * channels times chunks, and chunks are of rows, or of pieces of the runs in a row.
  *
  *   - A small batch is one tile: a plain call, no handoff.
- *   - A range is a multiple of 16 channels: a cache line, so that two tiles do not write into one.
- *   - Ranges are preferred, since a channel inside of one tile needs no merging. But memory is only
- *     fast in long runs: with inner = 1, batches too large for the caches are read by whole rows,
- *     or by 1024 channels where rows are longer.
- *   - Rows are cut where that leaves fewer than 32 tiles, not below 512 values of a channel.
+ *   - Rows (inner < 16) lie in memory one after the other, and memory is only fast in long runs: a
+ *     tile is some whole rows. With few rows, it is all rows of a range of channels.
+ *   - Runs (inner >= 16): all rows of some channels, as long as they fit into a second-level cache:
+ *     the sums and what is done with them then read memory once. Channels of more values are cut
+ *     into chunks.
  *
  *   shape (outer, channels, inner)    ranges x chunks    a tile's (rows, channels)
  *   (64, 256, 1)                           1 x 1             (64, 256)
- *   (256, 1024, 1)                        16 x 1             (256, 64)
- *   (4096, 1024, 1)                        1 x 8             (512, 1024)
+ *   (256, 1024, 1)                         1 x 16            (16, 1024)
+ *   (4096, 1024, 1)                        1 x 32            (128, 1024)
  *   (32768, 1024, 1)                       1 x 32            (1024, 1024)
- *   (100000, 64, 1)                        1 x 31            (3328, 64)
- *   (1000000, 3, 1)                        1 x 31            (32768, 3)
- *   (32, 64, 3136)                         4 x 8             (4, 16)
- *   (32, 256, 196)                        16 x 2             (16, 16)
- *   (8, 2048, 49)                         43 x 1             (8, 48)
- *   (256, 512, 100)                       32 x 1             (256, 16)
+ *   (100000, 64, 1)                        1 x 32            (3128, 64)
+ *   (1000000, 3, 1)                        1 x 31            (32256, 3)
+ *   (100, 10000, 1)                       20 x 1             (100, 512)
+ *   (32, 64, 3136)                        64 x 1             (32, 1)
+ *   (32, 256, 196)                        32 x 1             (32, 8)
+ *   (8, 2048, 49)                         32 x 1             (8, 64)
+ *   (256, 512, 100)                      171 x 1             (256, 3)
+ *   (32, 3, 50176)                         3 x 32            (1, 1)
  */
+typedef struct normd_tiling {
+    size_t ranges; /* of channels */
+    size_t chunks; /* row_chunks * pieces; with 1, a channel's results need no merging */
+    size_t row_chunks, pieces;
+    size_t channels_per_range;
+    size_t rows_per_chunk;
+    size_t values_per_piece;
+    normd_geometry geometry;
+} normd_tiling;
+
+/* Tiles for the sums, and for whatever else is done with the same tiles. A channel's results of the
+   chunks are added in the order of the chunks. */
 normd_tiling normd_tiling_of(const normd_geometry *geometry);
 
-/*
- * Tiles for element-wise work that stands alone (eval, a second pass over a large batch): each is
- * one piece of memory of about 65536 values, whole rows or a part of one row.
- */
+/* Tiles for element-wise work that stands alone: each is one piece of memory of about 65536 values,
+   whole rows or a part of one row. */
 normd_tiling normd_tiling_in_order(const normd_geometry *geometry);
 
 /* ranges * chunks; 0 where the batch holds no values. */
 size_t normd_tiling_tiles(const normd_tiling *tiling);
 
-/* Tile `index`, 0 <= index < tiles. Tiles of one chunk of rows are neighbours: index = chunk *
-   ranges + range, so a channel's partial results come in the order of the index. */
+/* Tile `index`, 0 <= index < tiles. Tiles of one chunk are neighbours: index = chunk * ranges +
+   range, so a channel's partial results come in the order of the index. */
 normd_tile normd_tiling_tile(const normd_tiling *tiling, size_t index);
+
+/* A bound on the additions that a value goes through until it is in the sum of its channel. */
+double normd_tiling_additions(const normd_tiling *tiling);
 
 #endif

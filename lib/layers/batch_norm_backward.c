@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+
 #include "lib/layers/batch_norm_loop.h"
 #include "lib/layers/batch_norm_memory.h"
 
@@ -12,72 +14,109 @@
  * normalized, but took no part in mean and variance.
  */
 typedef struct backward_loop {
+    normd_batch_norm_loop base;
     const normd_layer_pass *pass;
     const normd_batch_norm *norm;
     normd_tiling tiling;
     normd_batch_norm_kept kept;
-    normd_backward_sums *sums; /* [chunk][channel]; chunk 0 holds the whole batch's at the end */
-    void *mean_dy;
-    void *slope;
-    double count;
+    normd_batch_norm_scratch scratch;
+    normd_gradient_settling settling;
     const uint8_t *mask;
     normd_backprojector backprojector;
+    normd_stores stores;
 } backward_loop;
 
-static void sums_tile(void *argument, size_t index)
+/* sum(dy x) - mean sum(dy) loses digits where the mean is many deviations away from 0; there the sum
+   is taken about the mean. For doubles always: their products are rounded. */
+static const double far_mean = 0x1p16;
+
+static bool is_far(const backward_loop *loop, size_t channel)
 {
-    const backward_loop *loop = argument;
-    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
-    loop->pass->compute->kernels->backward_sums(loop->pass->x, loop->pass->dy,
-        &loop->tiling.geometry, &tile, loop->kept.mean_high, loop->kept.mean_low,
-        loop->sums + index / loop->tiling.ranges * loop->tiling.geometry.channels);
+    normd_dtype dtype = loop->norm->base.dtype;
+    double mean = fabs(normd_value_load(dtype, loop->kept.mean_high, channel));
+    return dtype == NORMD_F64 || mean * loop->kept.inverse_deviation[channel] > far_mean;
 }
 
-static void apply_tile(void *argument, size_t index)
-{
-    const backward_loop *loop = argument;
-    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
-    loop->pass->compute->kernels->backward_apply(loop->pass->x, loop->pass->dy, loop->pass->dx,
-        &loop->tiling.geometry, &tile, loop->mask, &loop->backprojector);
-}
 
-static void finish_channels(void *argument, size_t begin, size_t end)
+static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
-    const backward_loop *loop = argument;
-    const normd_batch_norm *norm = loop->norm;
-    normd_dtype dtype = norm->base.dtype;
-    for (size_t c = begin; c < end; c++) {
-        normd_backward_sums *total = &loop->sums[c];
-        for (size_t chunk = 1; chunk < loop->tiling.chunks; chunk++) {
-            const normd_backward_sums *part =
-                &loop->sums[chunk * loop->tiling.geometry.channels + c];
-            total->dy += part->dy;
-            total->dy_centered += part->dy_centered;
-        }
-        double inverse = loop->kept.inverse_deviation[c];
-        normd_value_store(dtype, loop->mean_dy, c, total->dy / loop->count);
-        normd_value_store(
-            dtype, loop->slope, c, total->dy_centered / loop->count * (inverse * inverse));
-        if (norm->gamma != NULL && norm->trainable) {
-            normd_value_store(dtype, loop->pass->gradients + norm->gamma->offset, c,
-                total->dy_centered * inverse);
-        }
-        if (norm->beta != NULL && norm->trainable) {
-            normd_value_store(dtype, loop->pass->gradients + norm->beta->offset, c, total->dy);
-        }
+    const backward_loop *loop = (backward_loop *)base;
+    const normd_layer_pass *pass = loop->pass;
+    const normd_geometry *geometry = &loop->tiling.geometry;
+    normd_gradient_sums *sums = loop->scratch.gradient_sums + chunk * geometry->channels;
+    size_t far = 0;
+    for (size_t c = tile->channel_begin; c < tile->channel_end; c++) {
+        far += loop->settling.centered[c];
     }
+    if (far < tile->channel_end - tile->channel_begin) {
+        pass->compute->kernels->gradient_sums(pass->x, pass->dy, geometry, tile, NULL, sums);
+    }
+    if (far > 0) {
+        pass->compute->kernels->centered_gradient_sums(pass->x, pass->dy, geometry, tile, NULL,
+            loop->kept.mean_high, loop->kept.mean_low, loop->settling.centered, sums);
+    }
+}
+
+static bool settle(normd_batch_norm_loop *base, size_t begin, size_t end)
+{
+    const backward_loop *loop = (backward_loop *)base;
+    loop->pass->compute->kernels->settle_gradients(&loop->settling, begin, end);
+    return true;
+}
+
+static void apply(normd_batch_norm_loop *base, const normd_tile *tile)
+{
+    const backward_loop *loop = (backward_loop *)base;
+    const normd_layer_pass *pass = loop->pass;
+    pass->compute->kernels->backward(pass->x, pass->dy, pass->dx, &loop->tiling.geometry, tile,
+        loop->mask, NULL, &loop->backprojector, loop->stores);
 }
 
 static void run(backward_loop *loop)
 {
-    normd_batch_norm_loop_run((normd_batch_norm_loop){
-        .compute = loop->pass->compute,
+    const normd_layer_pass *pass = loop->pass;
+    const normd_batch_norm *norm = loop->norm;
+    size_t values = loop->tiling.geometry.outer * loop->tiling.geometry.inner;
+    loop->scratch = normd_batch_norm_scratch_at(norm, &loop->tiling, pass->scratch);
+    for (size_t c = 0; c < norm->features; c++) {
+        loop->scratch.moments.uncertain[c] = is_far(loop, c);
+    }
+    bool gamma = norm->gamma != NULL && norm->trainable;
+    bool beta = norm->beta != NULL && norm->trainable;
+    loop->settling = (normd_gradient_settling){
+        .sums = loop->scratch.gradient_sums,
+        .chunks = loop->tiling.chunks,
+        .channels = norm->features,
+        .count = (double)(pass->mask != NULL ? pass->positions : values),
+        .mean_high = loop->kept.mean_high,
+        .mean_low = loop->kept.mean_low,
+        .inverse_deviation = loop->kept.inverse_deviation,
+        .centered = loop->scratch.moments.uncertain,
+        .mean_dy = loop->scratch.mean_dy,
+        .slope = loop->scratch.slope,
+        .dgamma = gamma ? pass->gradients + norm->gamma->offset : NULL,
+        .dbeta = beta ? pass->gradients + norm->beta->offset : NULL,
+    };
+    loop->backprojector.mean_high = loop->kept.mean_high;
+    loop->backprojector.mean_low = loop->kept.mean_low;
+    loop->backprojector.mean_dy = loop->scratch.mean_dy;
+    loop->backprojector.slope = loop->scratch.slope;
+    loop->base = (normd_batch_norm_loop){
+        .compute = pass->compute,
         .tiling = &loop->tiling,
-        .sum = sums_tile,
-        .finish = finish_channels,
-        .apply = loop->pass->dx != NULL ? apply_tile : NULL,
-        .argument = loop,
-    });
+        .unsettled = loop->scratch.unsettled,
+        .sum = sum,
+        .settle = settle,
+        .apply = pass->dx != NULL ? apply : NULL,
+    };
+    normd_batch_norm_loop_run(&loop->base);
+}
+
+static void apply_index(void *argument, size_t index)
+{
+    backward_loop *loop = argument;
+    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
+    apply(&loop->base, &tile);
 }
 
 /* Inference mode: y is a line in x, so dx = dy * scale. */
@@ -86,15 +125,10 @@ static void run_frozen(backward_loop *loop)
     if (loop->pass->dx == NULL) {
         return;
     }
-    const void *zeros = loop->norm->zeros;
-    loop->backprojector.mean_high = zeros;
-    loop->backprojector.mean_low = zeros;
-    loop->backprojector.mean_dy = zeros;
-    loop->backprojector.slope = zeros;
-    loop->mask = NULL;
+    loop->tiling = normd_tiling_in_order(&loop->tiling.geometry);
     size_t elements = normd_batch_norm_values(&loop->tiling.geometry);
     size_t tiles = normd_tiling_tiles(&loop->tiling);
-    normd_compute_tiles(loop->pass->compute, elements, tiles, apply_tile, loop);
+    normd_compute_tiles(loop->pass->compute, elements, tiles, apply_index, loop);
 }
 
 void normd_batch_norm_backward(const normd_layer_pass *pass)
@@ -104,20 +138,9 @@ void normd_batch_norm_backward(const normd_layer_pass *pass)
     normd_geometry geometry = normd_batch_norm_geometry(norm, &pass->shape);
     loop.tiling = normd_tiling_of(&geometry);
     loop.kept = normd_batch_norm_kept_at(norm, pass->kept);
-    normd_batch_norm_scratch scratch =
-        normd_batch_norm_scratch_at(norm, &loop.tiling, pass->scratch);
-    loop.sums = scratch.records;
-    loop.mean_dy = scratch.first;
-    loop.slope = scratch.second;
-    size_t values = geometry.outer * geometry.inner;
-    loop.count = (double)(pass->mask != NULL ? pass->positions : values);
-    loop.backprojector = (normd_backprojector){
-        .mean_high = loop.kept.mean_high,
-        .mean_low = loop.kept.mean_low,
-        .mean_dy = loop.mean_dy,
-        .slope = loop.slope,
-        .scale = loop.kept.scale,
-    };
+    loop.backprojector.scale = loop.kept.scale;
+    size_t bytes = normd_batch_norm_values(&geometry) * pass->compute->kernels->element_bytes;
+    loop.stores = normd_compute_stores(pass->compute, 3 * bytes);
     if (normd_batch_norm_uses_batch(norm)) {
         run(&loop);
     } else {

@@ -1,71 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "lib/layers/batch_norm_loop.h"
 #include "lib/layers/batch_norm_memory.h"
 
 typedef struct forward_loop {
+    normd_batch_norm_loop base;
     const normd_layer_pass *pass;
     const normd_batch_norm *norm;
     normd_tiling tiling;
     normd_batch_norm_kept kept;
-    normd_moments *moments; /* [chunk][channel]; chunk 0 holds the whole batch's at the end */
+    normd_batch_norm_scratch scratch;
+    normd_settling settling;
     normd_normalizer normalizer;
+    normd_stores stores;
+    double additions;
+    atomic_bool broken; /* some result is not finite */
 } forward_loop;
 
-static void moments_tile(void *argument, size_t index)
+static const normd_kernel_set *kernels_of(const forward_loop *loop)
 {
-    const forward_loop *loop = argument;
-    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
-    loop->pass->compute->kernels->moments(loop->pass->x, &loop->tiling.geometry, &tile,
-        loop->pass->mask,
-        loop->moments + index / loop->tiling.ranges * loop->tiling.geometry.channels);
+    return loop->pass->compute->kernels;
 }
 
-static void normalize_tile(void *argument, size_t index)
+static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
-    const forward_loop *loop = argument;
-    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
-    loop->pass->compute->kernels->normalize(
-        loop->pass->x, loop->pass->y, &loop->tiling.geometry, &tile, &loop->normalizer);
+    const forward_loop *loop = (forward_loop *)base;
+    const normd_geometry *geometry = &loop->tiling.geometry;
+    kernels_of(loop)->sums(loop->pass->x, geometry, tile, loop->pass->mask,
+        loop->scratch.sums + chunk * geometry->channels);
 }
 
-/* Merges the chunks, in their order, and computes what the normalizer and backward need. */
-static void finish_channels(void *argument, size_t begin, size_t end)
+static void settle_moments(forward_loop *loop, size_t begin, size_t end)
 {
-    const forward_loop *loop = argument;
-    const normd_batch_norm *norm = loop->norm;
-    normd_dtype dtype = norm->base.dtype;
-    for (size_t c = begin; c < end; c++) {
-        normd_moments *total = &loop->moments[c];
-        for (size_t chunk = 1; chunk < loop->tiling.chunks; chunk++) {
-            normd_moments_merge(total, &loop->moments[chunk * loop->tiling.geometry.channels + c]);
-        }
-        double deviation = sqrt(total->m2 / total->count + norm->eps);
-        double inverse = 1.0 / deviation;
-        double gamma = 1.0;
-        if (norm->gamma != NULL) {
-            gamma = normd_value_load(dtype, loop->pass->parameters + norm->gamma->offset, c);
-        }
-        normd_value_store(dtype, loop->kept.mean_high, c, total->mean);
-        double high = normd_value_load(dtype, loop->kept.mean_high, c);
-        normd_value_store(dtype, loop->kept.mean_low, c, (total->mean - high) + total->mean_low);
-        normd_value_store(dtype, loop->kept.scale, c, gamma * inverse);
-        loop->kept.inverse_deviation[c] = inverse;
+    if (!kernels_of(loop)->settle(&loop->settling, begin, end)) {
+        atomic_store_explicit(&loop->broken, true, memory_order_relaxed);
     }
 }
 
-static void run(forward_loop *loop)
+/* Where the sums have too few digits left, the second ones are about the mean, which they do tell:
+   rounded to the type, so that a column of equal values has differences of exactly 0. */
+static bool settle(normd_batch_norm_loop *base, size_t begin, size_t end)
 {
-    normd_batch_norm_loop_run((normd_batch_norm_loop){
-        .compute = loop->pass->compute,
-        .tiling = &loop->tiling,
-        .sum = moments_tile,
-        .finish = finish_channels,
-        .apply = normalize_tile,
-        .argument = loop,
-    });
+    forward_loop *loop = (forward_loop *)base;
+    const normd_channel_moments *moments = &loop->scratch.moments;
+    bool uncertain = kernels_of(loop)->moments(loop->scratch.sums, loop->tiling.chunks,
+        loop->tiling.geometry.channels, loop->settling.count, loop->additions, begin, end, moments);
+    if (!uncertain) {
+        settle_moments(loop, begin, end);
+        return true;
+    }
+    for (size_t c = begin; c < end; c++) {
+        normd_value_store(loop->norm->base.dtype, loop->kept.mean_high, c, moments->mean[c]);
+    }
+    return false;
+}
+
+static void sum_again(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
+{
+    const forward_loop *loop = (forward_loop *)base;
+    const normd_geometry *geometry = &loop->tiling.geometry;
+    kernels_of(loop)->centered_sums(loop->pass->x, geometry, tile, loop->pass->mask,
+        loop->kept.mean_high, loop->scratch.moments.uncertain,
+        loop->scratch.centered_sums + chunk * geometry->channels);
+}
+
+static void settle_again(normd_batch_norm_loop *base, size_t begin, size_t end)
+{
+    forward_loop *loop = (forward_loop *)base;
+    kernels_of(loop)->centered_moments(loop->scratch.centered_sums, loop->tiling.chunks,
+        loop->tiling.geometry.channels, loop->settling.count, loop->kept.mean_high, begin, end,
+        &loop->scratch.moments);
+    settle_moments(loop, begin, end);
+}
+
+static void normalize(normd_batch_norm_loop *base, const normd_tile *tile)
+{
+    const forward_loop *loop = (forward_loop *)base;
+    kernels_of(loop)->normalize(loop->pass->x, loop->pass->y, &loop->tiling.geometry, tile,
+        &loop->normalizer, loop->stores);
 }
 
 /* Says which value is at fault: one of x that is not finite, or moments that overflow. */
@@ -73,11 +88,11 @@ static normd_status refuse_channel(const forward_loop *loop, size_t channel, nor
 {
     const normd_geometry *g = &loop->tiling.geometry;
     const char *x = loop->pass->x;
-    size_t size = normd_dtype_size(loop->norm->base.dtype);
+    size_t size = kernels_of(loop)->element_bytes;
     bool finite = true;
     for (size_t o = 0; o < g->outer && finite; o++) {
         const char *run_of = x + (o * g->channels + channel) * g->inner * size;
-        finite = loop->pass->compute->kernels->all_finite(run_of, g->inner);
+        finite = kernels_of(loop)->all_finite(run_of, g->inner);
     }
     if (!finite) {
         return normd_error_set(error, NORMD_NOT_FINITE,
@@ -90,31 +105,38 @@ static normd_status refuse_channel(const forward_loop *loop, size_t channel, nor
         loop->pass->input_name, normd_dtype_title(loop->norm->base.dtype), channel);
 }
 
-static normd_status check_moments(const forward_loop *loop, normd_error *error)
+/* Finds the first channel with a result that is not finite. */
+static normd_status refuse(const forward_loop *loop, normd_error *error)
 {
     normd_dtype dtype = loop->norm->base.dtype;
+    const normd_channel_moments *moments = &loop->scratch.moments;
+    const normd_settling *by = &loop->settling;
     for (size_t c = 0; c < loop->tiling.geometry.channels; c++) {
-        const normd_moments *m = &loop->moments[c];
-        if (!isfinite(m->mean) || !isfinite(m->m2)) {
+        bool high = isfinite(normd_value_load(dtype, loop->kept.mean_high, c));
+        if (!high || !isfinite(moments->m2[c])) {
             return refuse_channel(loop, c, error);
         }
         if (!isfinite(normd_value_load(dtype, loop->kept.scale, c))) {
             return normd_error_set(error, NORMD_NOT_FINITE,
                 "%s: expected values whose gamma / sqrt(variance + eps) is finite in %s, got "
                 "variance %g with eps %g in feature %zu",
-                loop->pass->input_name, normd_dtype_title(dtype), m->m2 / m->count, loop->norm->eps,
-                c);
+                loop->pass->input_name, normd_dtype_title(dtype), moments->m2[c] / by->count,
+                by->eps, c);
+        }
+        if (by->running_mean != NULL &&
+            (!isfinite(normd_value_load(dtype, by->running_mean, c)) ||
+                !isfinite(normd_value_load(dtype, by->running_var, c)))) {
+            return refuse_channel(loop, c, error);
         }
     }
     return NORMD_OK;
 }
 
-/* Moves the running statistics. With one value a channel sum/(n-1) has no meaning, and the biased
-   variance, 0, stands in. */
-static normd_status update_running(const forward_loop *loop, normd_error *error)
+/* Lets the running statistics move. With one value a channel sum/(n-1) has no meaning, and the
+   biased variance, 0, stands in. */
+static void move_running(const forward_loop *loop, normd_settling *by)
 {
     const normd_batch_norm *norm = loop->norm;
-    normd_dtype dtype = norm->base.dtype;
     char *statistics = loop->pass->new_statistics;
     int64_t batches;
     memcpy(&batches, statistics + norm->batches->offset, sizeof batches);
@@ -122,24 +144,11 @@ static normd_status update_running(const forward_loop *loop, normd_error *error)
         batches++;
     }
     memcpy(statistics + norm->batches->offset, &batches, sizeof batches);
-    double take = norm->cumulative ? 1.0 / (double)batches : norm->take;
-    double keep = norm->cumulative ? 1.0 - take : norm->keep;
-    void *mean = statistics + norm->mean->offset;
-    void *var = statistics + norm->var->offset;
-    for (size_t c = 0; c < loop->tiling.geometry.channels; c++) {
-        const normd_moments *m = &loop->moments[c];
-        double divisor = norm->unbiased && m->count > 1.0 ? m->count - 1.0 : m->count;
-        double new_mean = keep * normd_value_load(dtype, mean, c) + take * m->mean;
-        double new_var = keep * normd_value_load(dtype, var, c) + take * (m->m2 / divisor);
-        normd_value_store(dtype, mean, c, new_mean);
-        normd_value_store(dtype, var, c, new_var);
-        bool finite =
-            isfinite(normd_value_load(dtype, mean, c)) && isfinite(normd_value_load(dtype, var, c));
-        if (!finite && !norm->base.propagates_nonfinite) {
-            return refuse_channel(loop, c, error);
-        }
-    }
-    return NORMD_OK;
+    by->take = norm->cumulative ? 1.0 / (double)batches : norm->take;
+    by->keep = norm->cumulative ? 1.0 - by->take : norm->keep;
+    by->divisor = norm->unbiased && by->count > 1.0 ? by->count - 1.0 : by->count;
+    by->running_mean = statistics + norm->mean->offset;
+    by->running_var = statistics + norm->var->offset;
 }
 
 static normd_status check_counts(const forward_loop *loop, normd_error *error)
@@ -180,6 +189,55 @@ static normd_status forward_frozen(const forward_loop *loop)
     return NORMD_OK;
 }
 
+static normd_settling settling_of(const forward_loop *loop)
+{
+    const normd_layer_pass *pass = loop->pass;
+    const normd_batch_norm *norm = loop->norm;
+    size_t values = loop->tiling.geometry.outer * loop->tiling.geometry.inner;
+    normd_settling settling = {
+        .moments = &loop->scratch.moments,
+        .count = (double)(pass->mask != NULL ? pass->positions : values),
+        .eps = norm->eps,
+        .gamma = norm->gamma != NULL ? pass->parameters + norm->gamma->offset : NULL,
+        .mean_high = loop->kept.mean_high,
+        .mean_low = loop->kept.mean_low,
+        .scale = loop->kept.scale,
+        .inverse_deviation = loop->kept.inverse_deviation,
+    };
+    if (norm->track && pass->new_statistics != NULL) {
+        move_running(loop, &settling);
+    }
+    return settling;
+}
+
+/* With the batch's own statistics. */
+static normd_status forward_batch(forward_loop *loop, normd_error *error)
+{
+    normd_status status = check_counts(loop, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    const normd_compute *compute = loop->pass->compute;
+    size_t values = normd_batch_norm_values(&loop->tiling.geometry);
+    loop->scratch = normd_batch_norm_scratch_at(loop->norm, &loop->tiling, loop->pass->scratch);
+    loop->settling = settling_of(loop);
+    loop->additions = normd_tiling_additions(&loop->tiling);
+    loop->stores = normd_compute_stores(compute, 2 * values * compute->kernels->element_bytes);
+    loop->base = (normd_batch_norm_loop){
+        .compute = compute,
+        .tiling = &loop->tiling,
+        .unsettled = loop->scratch.unsettled,
+        .sum = sum,
+        .settle = settle,
+        .sum_again = sum_again,
+        .settle_again = settle_again,
+        .apply = normalize,
+    };
+    normd_batch_norm_loop_run(&loop->base);
+    bool broken = atomic_load_explicit(&loop->broken, memory_order_relaxed);
+    return broken && !loop->norm->base.propagates_nonfinite ? refuse(loop, error) : NORMD_OK;
+}
+
 normd_status normd_batch_norm_forward(const normd_layer_pass *pass, normd_error *error)
 {
     const normd_batch_norm *norm = normd_batch_norm_of(pass->layer);
@@ -187,26 +245,12 @@ normd_status normd_batch_norm_forward(const normd_layer_pass *pass, normd_error 
     normd_geometry geometry = normd_batch_norm_geometry(norm, &pass->shape);
     loop.tiling = normd_tiling_of(&geometry);
     loop.kept = normd_batch_norm_kept_at(norm, pass->kept);
-    loop.moments = normd_batch_norm_scratch_at(norm, &loop.tiling, pass->scratch).records;
+    atomic_init(&loop.broken, false);
     loop.normalizer = (normd_normalizer){
         .mean_high = loop.kept.mean_high,
         .mean_low = loop.kept.mean_low,
         .scale = loop.kept.scale,
         .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
     };
-    if (!normd_batch_norm_uses_batch(norm)) {
-        return forward_frozen(&loop);
-    }
-    normd_status status = check_counts(&loop, error);
-    if (status != NORMD_OK) {
-        return status;
-    }
-    run(&loop);
-    if (!norm->base.propagates_nonfinite) {
-        status = check_moments(&loop, error);
-    }
-    if (status == NORMD_OK && norm->track && pass->new_statistics != NULL) {
-        status = update_running(&loop, error);
-    }
-    return status;
+    return normd_batch_norm_uses_batch(norm) ? forward_batch(&loop, error) : forward_frozen(&loop);
 }

@@ -25,14 +25,15 @@ typedef struct infer_loop {
     const normd_layer_pass *pass;
     normd_tiling tiling;
     normd_normalizer normalizer;
+    normd_stores stores;
 } infer_loop;
 
 static void infer_tile(void *argument, size_t index)
 {
     const infer_loop *loop = argument;
     normd_tile tile = normd_tiling_tile(&loop->tiling, index);
-    loop->pass->compute->kernels->normalize(
-        loop->pass->x, loop->pass->y, &loop->tiling.geometry, &tile, &loop->normalizer);
+    loop->pass->compute->kernels->normalize(loop->pass->x, loop->pass->y, &loop->tiling.geometry,
+        &tile, &loop->normalizer, loop->stores);
 }
 
 void normd_batch_norm_normalize_running(const normd_layer_pass *pass, const char *derived)
@@ -40,7 +41,7 @@ void normd_batch_norm_normalize_running(const normd_layer_pass *pass, const char
     const normd_batch_norm *norm = normd_batch_norm_of(pass->layer);
     infer_loop loop = {.pass = pass};
     normd_geometry geometry = normd_batch_norm_geometry(norm, &pass->shape);
-    loop.tiling = normd_tiling_of(&geometry);
+    loop.tiling = normd_tiling_in_order(&geometry);
     loop.normalizer = (normd_normalizer){
         .mean_high = pass->statistics + norm->mean->offset,
         .mean_low = norm->zeros,
@@ -48,6 +49,8 @@ void normd_batch_norm_normalize_running(const normd_layer_pass *pass, const char
         .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
     };
     size_t elements = normd_batch_norm_values(&geometry);
+    loop.stores = normd_compute_stores(
+        pass->compute, 2 * elements * pass->compute->kernels->element_bytes);
     normd_compute_tiles(
         pass->compute, elements, normd_tiling_tiles(&loop.tiling), infer_tile, &loop);
 }

@@ -36,25 +36,51 @@ normd_batch_norm_kept normd_batch_norm_kept_at(const normd_batch_norm *norm, voi
     };
 }
 
-static size_t records_bytes(const normd_batch_norm *norm, const normd_tiling *tiling)
+/* Where the parts of the scratch begin. */
+typedef struct scratch_plan {
+    size_t sums, centered_sums, mean, mean_low, m2, uncertain, unsettled, mean_dy, slope, end;
+} scratch_plan;
+
+static scratch_plan plan_scratch(const normd_batch_norm *norm, const normd_tiling *tiling)
 {
-    _Static_assert(sizeof(normd_backward_sums) <= sizeof(normd_moments), "one size for both");
-    return normd_round_to_line(tiling->chunks * norm->features * sizeof(normd_moments));
+    _Static_assert(sizeof(normd_sums) == sizeof(normd_gradient_sums), "one place for both");
+    size_t records = tiling->chunks * norm->features;
+    size_t doubles = normd_round_to_line(norm->features * sizeof(double));
+    scratch_plan plan = {.sums = 0};
+    plan.centered_sums = plan.sums + normd_round_to_line(records * sizeof(normd_sums));
+    plan.mean = plan.centered_sums + normd_round_to_line(records * sizeof(normd_centered_sums));
+    plan.mean_low = plan.mean + doubles;
+    plan.m2 = plan.mean_low + doubles;
+    plan.uncertain = plan.m2 + doubles;
+    plan.unsettled = plan.uncertain + normd_round_to_line(norm->features);
+    plan.mean_dy = plan.unsettled + normd_round_to_line(norm->features);
+    plan.slope = plan.mean_dy + vector_bytes(norm);
+    plan.end = plan.slope + vector_bytes(norm);
+    return plan;
 }
 
 size_t normd_batch_norm_scratch_bytes(const normd_batch_norm *norm, const normd_tiling *tiling)
 {
-    return records_bytes(norm, tiling) + 2 * vector_bytes(norm);
+    return plan_scratch(norm, tiling).end;
 }
 
 normd_batch_norm_scratch normd_batch_norm_scratch_at(
     const normd_batch_norm *norm, const normd_tiling *tiling, void *memory)
 {
     char *at = memory;
-    size_t records = records_bytes(norm, tiling);
+    scratch_plan plan = plan_scratch(norm, tiling);
     return (normd_batch_norm_scratch){
-        .records = at,
-        .first = at + records,
-        .second = at + records + vector_bytes(norm),
+        .sums = (normd_sums *)(void *)(at + plan.sums),
+        .centered_sums = (normd_centered_sums *)(void *)(at + plan.centered_sums),
+        .moments =
+            {
+                .mean = (double *)(void *)(at + plan.mean),
+                .mean_low = (double *)(void *)(at + plan.mean_low),
+                .m2 = (double *)(void *)(at + plan.m2),
+                .uncertain = (uint8_t *)(at + plan.uncertain),
+            },
+        .unsettled = (uint8_t *)(at + plan.unsettled),
+        .mean_dy = at + plan.mean_dy,
+        .slope = at + plan.slope,
     };
 }

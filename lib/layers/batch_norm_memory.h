@@ -25,11 +25,17 @@ typedef struct normd_batch_norm_kept {
 size_t normd_batch_norm_kept_bytes(const normd_batch_norm *norm);
 normd_batch_norm_kept normd_batch_norm_kept_at(const normd_batch_norm *norm, void *memory);
 
-/* Scratch holds a record of each channel and chunk, then two vectors of C values. */
+/* What a pass uses within itself: the records of tiles, [chunk][channel], and vectors of C values.
+   Forward and backward use some of it each. */
 typedef struct normd_batch_norm_scratch {
-    void *records; /* normd_moments or normd_backward_sums, [chunk][channel] */
-    void *first;
-    void *second;
+    union {
+        normd_sums *sums;
+        normd_gradient_sums *gradient_sums;
+    };
+    normd_centered_sums *centered_sums;
+    normd_channel_moments moments; /* `uncertain`: in backward, where dy is summed about the mean */
+    uint8_t *unsettled;            /* a byte a channel, for the loop */
+    void *mean_dy, *slope; /* of the layer's type */
 } normd_batch_norm_scratch;
 
 size_t normd_batch_norm_scratch_bytes(const normd_batch_norm *norm, const normd_tiling *tiling);

@@ -10,6 +10,19 @@ void normd_compute_tiles(const normd_compute *compute, size_t work, size_t tiles
     normd_pool_for(small ? NULL : compute->pool, tiles, function, argument);
 }
 
+void normd_compute_tiles_reversed(const normd_compute *compute, size_t work, size_t tiles,
+    normd_tile_function function, void *argument)
+{
+    bool small = work <= NORMD_COMPUTE_SMALL_WORK || tiles <= 1;
+    normd_pool_for_reversed(small ? NULL : compute->pool, tiles, function, argument);
+}
+
+normd_stores normd_compute_stores(const normd_compute *compute, size_t bytes)
+{
+    bool streams = compute->caches.last != 0 && bytes > compute->caches.last;
+    return streams ? NORMD_STORES_STREAMED : NORMD_STORES_CACHED;
+}
+
 enum { FINITE_PIECE = 1 << 16 };
 
 typedef struct finite_loop {
@@ -24,7 +37,7 @@ static void finite_piece(void *argument, size_t tile)
     finite_loop *loop = argument;
     size_t begin = tile * FINITE_PIECE;
     size_t count = loop->count - begin < FINITE_PIECE ? loop->count - begin : FINITE_PIECE;
-    const char *piece = loop->values + begin * normd_dtype_size(loop->compute->dtype);
+    const char *piece = loop->values + begin * loop->compute->kernels->element_bytes;
     if (!loop->compute->kernels->all_finite(piece, count)) {
         atomic_store_explicit(&loop->broken, true, memory_order_relaxed);
     }

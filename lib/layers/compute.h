@@ -5,6 +5,7 @@
 #include "lib/base/array.h"
 #include "lib/kernels/kernels.h"
 #include "lib/memory/buffer.h"
+#include "lib/memory/cache_sizes.h"
 #include "lib/pool/pool.h"
 
 /*
@@ -16,6 +17,7 @@ typedef struct normd_compute {
     const normd_kernel_set *kernels;
     normd_buffer_cache *buffers;
     normd_dtype dtype; /* F32 or F64 */
+    normd_cache_sizes caches; /* zeros: stores never go past them */
 } normd_compute;
 
 /* Below this many element operations a loop is done where it stands: waking a worker costs more. */
@@ -25,6 +27,14 @@ enum { NORMD_COMPUTE_SMALL_WORK = 1 << 15 };
    The tiles do not depend on either, so neither do the results. */
 void normd_compute_tiles(const normd_compute *compute, size_t work, size_t tiles,
     normd_tile_function function, void *argument);
+
+/* The same with the tiles from the last to the first. */
+void normd_compute_tiles_reversed(const normd_compute *compute, size_t work, size_t tiles,
+    normd_tile_function function, void *argument);
+
+/* How the last pass over `bytes` of input and output writes: past the caches where they do not hold
+   all of it. The values are the same. */
+normd_stores normd_compute_stores(const normd_compute *compute, size_t bytes);
 
 /* Whether all `count` values of the compute's type are finite, checked in pieces on the pool. */
 bool normd_compute_all_finite(const normd_compute *compute, const void *values, size_t count);

@@ -159,7 +159,8 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     made->totals = engine->totals;
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
-    normd_compute compute = {.pool = engine->pool, .buffers = engine->buffers};
+    normd_compute compute = {
+        .pool = engine->pool, .buffers = engine->buffers, .caches = engine->caches};
     normd_status status = normd_model_create(&compute, engine->kernels, &engine->limits,
         configuration, attachments, &made->model, error);
     if (status == NORMD_OK) {

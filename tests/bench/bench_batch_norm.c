@@ -119,6 +119,8 @@ static const struct kernel_row {
 } kernel_table[] = {
     {"float32", offsetof(normd_kernels, f32), NORMD_F32},
     {"float64", offsetof(normd_kernels, f64), NORMD_F64},
+    {"float16", offsetof(normd_kernels, f16), NORMD_F32},
+    {"bfloat16", offsetof(normd_kernels, bf16), NORMD_F32},
 };
 
 static const struct kernel_row *find_kernels(const char *name)
@@ -241,6 +243,7 @@ int main(int argc, char **argv)
 {
     program self = {.kernels = normd_kernels_choose(argc > 1 ? argv[1] : NULL)};
     self.compute.buffers = normd_buffer_cache_create(KEEP_BYTES);
+    self.compute.caches = normd_cache_sizes_read();
     if (self.kernels == NULL || self.compute.buffers == NULL || sem_init(&self.ended, 0, 0) != 0) {
         fprintf(
             stderr, "bench-batch-norm: no such instruction set on this machine, or no memory\n");

@@ -23,6 +23,8 @@ FILES = {"fcntl.h", "sys/stat.h", "dirent.h", "lmdb.h", "sys/mman.h"}
 CLOCKS = {"time.h", "sys/time.h"}
 BOXES = [
     ("lib/base", ["lib/base/"], NETWORK | FILES | CLOCKS | {"msgpack.h", "jansson.h", "pthread.h"}),
+    # Large buffers come straight from the system.
+    ("lib/memory", ["lib/"], (NETWORK | FILES | CLOCKS | {"msgpack.h"}) - {"sys/mman.h"}),
     ("lib", ["lib/"], NETWORK | FILES | CLOCKS | {"msgpack.h"}),
     ("protocol", ["lib/base/", "protocol/"], NETWORK | FILES | CLOCKS | {"jansson.h", "pthread.h"}),
     ("daemon", ["lib/", "protocol/", "daemon/"], set()),

@@ -7,7 +7,7 @@ bool NORMD_KERNEL(all_finite)(const void *x, size_t count)
 {
     const element *values = x;
     for (size_t i = 0; i < count; i++) {
-        if (!isfinite(values[i])) {
+        if (!isfinite(widen(values[i]))) {
             return false;
         }
     }

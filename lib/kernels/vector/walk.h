@@ -2,197 +2,251 @@
 #ifndef NORMD_KERNELS_VECTOR_WALK_H
 #define NORMD_KERNELS_VECTOR_WALK_H
 
-#include <stdalign.h>
+#include "lib/kernels/vector/strip.h"
 
-#include "lib/kernels/order.h"
-#include "lib/kernels/vector/vector.h"
-
-/*
- * Walks over one segment of some neighbouring channels for the reductions. The lanes of all these
- * channels make up a strip. The values come in units: UNIT values that lie next to each other and
- * belong to UNIT neighbouring lanes of the strip.
- */
+/* Walks over a tile for the sums: strip by strip, and in each the segments of lib/kernels/order.h. */
 enum {
-    STRIP = 1024,        /* lanes of a strip, a multiple of UNIT */
-    ROWS_AT_ONCE = 8,    /* rows that are read side by side before the lanes go back to memory */
-    VALUES_AT_ONCE = 512 /* where rows are short, so many values */
+    ROWS_AT_ONCE = 8,    /* rows read side by side before the lanes go back to the lane_strip */
+    VALUES_AT_ONCE = 512 /* of short runs, so many values of a channel */
 };
 
-typedef struct segment_view {
-    const normd_geometry *geometry;
-    const uint8_t *mask; /* with inner = 1 only */
-    normd_segment segment;
-    size_t channel_begin, channels;
-    size_t lanes; /* of each channel */
-} segment_view;
-
-/* What is done with the values. All are constants wherever a walk is used, so that they become
-   part of its loops. */
-typedef struct walk_actions {
-    /* Adds `rows` units, which begin at the element `offset` and are `stride` apart, to the lanes
-       [at, at + UNIT), of which the first `skip` stay as they were. */
-    void (*add_units)(
-        void *strip, size_t at, size_t skip, size_t offset, size_t stride, size_t rows);
-    /* Adds `rows` runs of `length` >= UNIT values, whole units and a rest for the last lanes, to
-       the lanes [at, at + UNIT). */
-    void (*add_runs)(
-        void *strip, size_t at, size_t offset, size_t stride, size_t rows, size_t length);
-    /* Adds the value at `offset` to the lane `at`. */
-    void (*add_value)(void *strip, size_t at, size_t offset);
-} walk_actions;
-
-/* The first segment of as many of the tile's channels from `channel` on as a strip holds. */
-static inline segment_view view_start(
-    const normd_geometry *geometry, const normd_tile *tile, const uint8_t *mask, size_t channel)
+/* Constants of GROUP lanes from lane `at` on (rows), or of channel `at` in all of them (runs). */
+NORMD_INLINE void group_begin(summation op, lane_group *group, const lane_strip *strip, bool runs,
+    size_t lane, size_t channel)
 {
-    size_t lanes = normd_order_lanes(geometry);
-    size_t most = STRIP / lanes, left = tile->channel_end - channel;
-    return (segment_view){
-        .geometry = geometry,
-        .mask = mask,
-        .segment = normd_order_first(geometry, tile),
-        .channel_begin = channel,
-        .channels = left < most ? left : most,
-        .lanes = lanes,
-    };
-}
-
-/* Where lane `lane` of channel channel_begin + `channel` stands in the strip: next to what stands
-   next to it in memory. */
-static inline size_t view_lane(const segment_view *view, size_t channel, size_t lane)
-{
-    return view->geometry->inner > 1 ? channel * view->lanes + lane
-                                     : lane * view->channels + channel;
-}
-
-/* The pairwise merging of the lanes: of the strip's lanes, those in groups of `group` lie together,
-   and in each of them lane l is merged with lane l + distance, for distance = group / 2 and so on
-   down to `last`. */
-typedef struct merge_plan {
-    size_t groups, group, last;
-} merge_plan;
-
-static inline merge_plan view_merge_plan(const segment_view *view)
-{
-    if (view->geometry->inner > 1) {
-        return (merge_plan){view->channels, view->lanes, 1};
+    for (int p = 0; p < PARTS; p++) {
+        for (int q = 0; q < op.sums; q++) {
+            group->sum[q][p] = load_doubles(strip->lane[q] + lane + (size_t)p * DOUBLES);
+        }
+        for (int k = 0; k < op.constants; k++) {
+            group->constant[k][p] =
+                runs ? narrow_vector_of(strip->constant[k][channel])
+                     : NORMD_LOAD(narrow_vector, strip->constant[k] + lane + (size_t)p * DOUBLES);
+        }
     }
-    return (merge_plan){1, view->lanes * view->channels, view->channels};
 }
 
-/* Adds `rows` rows of `width` values, `stride` apart, to the lanes [at, at + width). What is left
-   of the width after whole units is the end of one more unit, which overlaps the one before. */
-NORMD_INLINE void walk_rows(walk_actions actions, void *strip, size_t at, size_t offset,
-    size_t stride, size_t rows, size_t width)
+NORMD_INLINE void group_end(summation op, const lane_group *group, lane_strip *strip, size_t lane)
+{
+    for (int p = 0; p < PARTS; p++) {
+        for (int q = 0; q < op.sums; q++) {
+            store_doubles(strip->lane[q] + lane + (size_t)p * DOUBLES, group->sum[q][p]);
+        }
+    }
+}
+
+NORMD_INLINE void group_add(
+    summation op, lane_group *group, const element *x, const element *dy, const narrow_mask *mask)
+{
+    for (int p = 0; p < PARTS; p++) {
+        op.add(group, p, x + p * DOUBLES, op.reads_dy ? dy + p * DOUBLES : NULL,
+            mask != NULL ? mask + p : NULL);
+    }
+}
+
+/* Adds `rows` units, `stride` apart, to the lanes [at, at + UNIT). */
+NORMD_INLINE void add_unit(summation op, lane_strip *strip, size_t at, const element *x,
+    const element *dy, size_t stride, size_t rows)
+{
+    for (size_t g = 0; g < UNIT; g += GROUP) {
+        lane_group group;
+        group_begin(op, &group, strip, false, at + g, 0);
+        if (rows == ROWS_AT_ONCE) {
+#pragma GCC unroll 8
+            for (size_t r = 0; r < ROWS_AT_ONCE; r++) {
+                group_add(op, &group, x + r * stride + g, dy + r * stride + g, NULL);
+            }
+        } else {
+            for (size_t r = 0; r < rows; r++) {
+                group_add(op, &group, x + r * stride + g, dy + r * stride + g, NULL);
+            }
+        }
+        group_end(op, &group, strip, at + g);
+    }
+}
+
+/* Some values and zeros that fill up a unit. */
+typedef struct filled_unit {
+    element x[UNIT], dy[UNIT];
+    uint8_t mask[UNIT]; /* where the values are */
+} filled_unit;
+
+/* `count` values from place `first` on; `mask` (or NULL) says which of them count. */
+NORMD_INLINE filled_unit fill_unit(summation op, const element *x, const element *dy,
+    const uint8_t *mask, size_t first, size_t count)
+{
+    filled_unit unit;
+    memset(&unit, 0, sizeof unit);
+    memcpy(unit.x + first, x, count * sizeof *x);
+    if (op.reads_dy) {
+        memcpy(unit.dy + first, dy, count * sizeof *dy);
+    }
+    memset(unit.mask + first, 1, count);
+    if (mask != NULL) {
+        memcpy(unit.mask + first, mask, count);
+    }
+    return unit;
+}
+
+NORMD_INLINE void group_add_filled(
+    summation op, lane_group *group, size_t g, const filled_unit *unit)
+{
+    narrow_mask masks[PARTS];
+    for (size_t p = 0; p < PARTS; p++) {
+        masks[p] = narrow_mask_of_bytes(unit->mask + g + p * DOUBLES);
+    }
+    group_add(op, group, unit->x + g, unit->dy + g, masks);
+}
+
+/* Adds what is left of some rows after whole units: `count` values each. */
+NORMD_INLINE void add_row_ends(summation op, lane_strip *strip, size_t at, size_t offset,
+    size_t stride, size_t rows, size_t count)
+{
+    for (size_t r = 0; r < rows; r++, offset += stride) {
+        const element *x = strip->x + offset, *dy = op.reads_dy ? strip->dy + offset : x;
+        filled_unit unit = fill_unit(op, x, dy, NULL, 0, count);
+        for (size_t g = 0; g < UNIT; g += GROUP) {
+            lane_group group;
+            group_begin(op, &group, strip, false, at + g, 0);
+            group_add_filled(op, &group, g, &unit);
+            group_end(op, &group, strip, at + g);
+        }
+    }
+}
+
+/* Adds `rows` rows of `width` values, `stride` apart, to the lanes [at, at + width). */
+NORMD_INLINE void add_rows(summation op, lane_strip *strip, size_t at, size_t offset, size_t stride,
+    size_t rows, size_t width)
 {
     for (size_t done = 0; done < rows; done += ROWS_AT_ONCE, offset += ROWS_AT_ONCE * stride) {
         size_t some = rows - done < ROWS_AT_ONCE ? rows - done : ROWS_AT_ONCE;
+        const element *x = strip->x + offset, *dy = op.reads_dy ? strip->dy + offset : x;
         size_t w = 0;
         for (; w + UNIT <= width; w += UNIT) {
-            actions.add_units(strip, at + w, 0, offset + w, stride, some);
+            add_unit(op, strip, at + w, x + w, dy + w, stride, some);
         }
-        if (w < width && width >= UNIT) {
-            size_t last = width - UNIT;
-            actions.add_units(strip, at + last, w - last, offset + last, stride, some);
-        } else if (w < width) {
-            for (size_t r = 0; r < some; r++) {
-                for (size_t v = 0; v < width; v++) {
-                    actions.add_value(strip, at + v, offset + r * stride + v);
-                }
+        if (w < width) {
+            add_row_ends(op, strip, at + w, offset + w, stride, some, width - w);
+        }
+    }
+}
+
+NORMD_INLINE void add_rows_segment(summation op, lane_strip *strip, const normd_segment *segment)
+{
+    size_t stride = strip->geometry->channels * strip->parts;
+    size_t width = strip->channels * strip->parts;
+    size_t rows = segment->outer_end - segment->outer_begin;
+    size_t offset = segment->outer_begin * stride + strip->channel_begin * strip->parts;
+    if (strip->mask != NULL) {
+        for (size_t r = 0; r < rows; r++) {
+            if (strip->mask[segment->outer_begin + r] != 0) {
+                add_rows(op, strip, r % strip->lanes * width, offset + r * stride, stride, 1, width);
             }
         }
-    }
-}
-
-/* inner = 1 without a mask: lane j takes rows j, j + lanes, ... */
-NORMD_INLINE void walk_all_rows(walk_actions actions, void *strip, const segment_view *view)
-{
-    size_t stride = view->geometry->channels;
-    size_t rows = view->segment.outer_end - view->segment.outer_begin;
-    size_t offset = view->segment.outer_begin * stride + view->channel_begin;
-    if (view->channels == stride) {
+    } else if (width == stride) {
         /* `lanes` whole rows lie in memory as their lanes do in the strip. */
-        size_t wide = view->lanes * stride, rest = rows % view->lanes;
-        walk_rows(actions, strip, 0, offset, wide, rows / view->lanes, wide);
-        walk_rows(actions, strip, 0, offset + (rows - rest) * stride, wide, 1, rest * stride);
-        return;
-    }
-    for (size_t j = 0; j < view->lanes; j++) {
-        size_t own = (rows + view->lanes - 1 - j) / view->lanes;
-        walk_rows(actions, strip, j * view->channels, offset + j * stride, view->lanes * stride,
-            own, view->channels);
-    }
-}
-
-/* inner = 1: a row counts or not for all its channels. */
-NORMD_INLINE void walk_counted_rows(walk_actions actions, void *strip, const segment_view *view)
-{
-    size_t stride = view->geometry->channels;
-    for (size_t o = view->segment.outer_begin; o < view->segment.outer_end; o++) {
-        if (view->mask[o] != 0) {
-            size_t lane = (o - view->segment.outer_begin) % view->lanes;
-            walk_rows(actions, strip, lane * view->channels, o * stride + view->channel_begin,
-                stride, 1, view->channels);
+        size_t wide = strip->lanes * width, rest = rows % strip->lanes;
+        add_rows(op, strip, 0, offset, wide, rows / strip->lanes, wide);
+        add_rows(op, strip, 0, offset + (rows - rest) * stride, wide, rest > 0, rest * width);
+    } else {
+        for (size_t j = 0; j < strip->lanes; j++) {
+            size_t own = (rows + strip->lanes - 1 - j) / strip->lanes;
+            add_rows(op, strip, j * width, offset + j * stride, strip->lanes * stride, own, width);
         }
     }
 }
 
-/* inner > 1: some rows at a time, and of these channel after channel, in the order of memory. */
-NORMD_INLINE void walk_runs(walk_actions actions, void *strip, const segment_view *view)
+/* Adds one run, or piece of a run, to the lanes [g, g + GROUP) of its channel. */
+NORMD_INLINE void add_run(summation op, lane_group *group, size_t g, const element *x,
+    const element *dy, const uint8_t *mask, size_t length)
 {
-    const normd_segment *segment = &view->segment;
+    size_t i = 0;
+    for (; mask == NULL && i + UNIT <= length; i += UNIT) {
+        group_add(op, group, x + i + g, dy + i + g, NULL);
+    }
+    for (; i + UNIT <= length; i += UNIT) {
+        narrow_mask masks[PARTS];
+        for (size_t p = 0; p < PARTS; p++) {
+            masks[p] = narrow_mask_of_bytes(mask + i + g + p * DOUBLES);
+        }
+        group_add(op, group, x + i + g, dy + i + g, masks);
+    }
+    if (i < length) {
+        const uint8_t *rest = mask != NULL ? mask + i : NULL;
+        filled_unit unit = fill_unit(op, x + i, dy + i, rest, UNIT - (length - i), length - i);
+        group_add_filled(op, group, g, &unit);
+    }
+}
+
+/* Some rows at a time, and of these channel after channel, in the order of memory. */
+NORMD_INLINE void add_runs_segment(summation op, lane_strip *strip, const normd_segment *segment)
+{
+    const normd_geometry *geometry = strip->geometry;
     size_t length = segment->inner_end - segment->inner_begin;
-    size_t stride = view->geometry->channels * view->geometry->inner;
+    size_t stride = geometry->channels * geometry->inner;
     size_t step = length < VALUES_AT_ONCE ? VALUES_AT_ONCE / length : 1;
     for (size_t o = segment->outer_begin; o < segment->outer_end; o += step) {
         size_t rows = segment->outer_end - o < step ? segment->outer_end - o : step;
-        for (size_t c = 0; c < view->channels; c++) {
-            size_t offset =
-                normd_at(view->geometry, o, view->channel_begin + c, segment->inner_begin);
-            if (length >= UNIT) {
-                actions.add_runs(strip, c * UNIT, offset, stride, rows, length);
-                continue;
+        for (size_t c = 0; c < strip->channels; c++) {
+            size_t at = normd_at(geometry, o, strip->channel_begin + c, segment->inner_begin);
+            for (size_t g = 0; g < UNIT; g += GROUP) {
+                lane_group group;
+                group_begin(op, &group, strip, true, c * UNIT + g, c);
+                for (size_t r = 0; r < rows; r++) {
+                    const element *x = strip->x + at + r * stride;
+                    const element *dy = op.reads_dy ? strip->dy + at + r * stride : x;
+                    const uint8_t *mask = strip->mask;
+                    if (mask != NULL) {
+                        mask += (o + r) * geometry->inner + segment->inner_begin;
+                    }
+                    add_run(op, &group, g, x, dy, mask, length);
+                }
+                group_end(op, &group, strip, c * UNIT + g);
             }
-            for (size_t v = 0; v < rows * length; v++) {
-                size_t i = v % length;
-                actions.add_value(
-                    strip, c * UNIT + UNIT - length + i, offset + v / length * stride + i);
-            }
         }
     }
 }
 
-NORMD_INLINE void walk(walk_actions actions, void *strip, const segment_view *view)
+/* The sums of the strip's channels over the tile, into total[q][c]. */
+NORMD_INLINE void strip_sum(summation op, lane_strip *strip)
 {
-    if (view->geometry->inner > 1) {
-        walk_runs(actions, strip, view);
-    } else if (view->mask != NULL) {
-        walk_counted_rows(actions, strip, view);
-    } else {
-        walk_all_rows(actions, strip, view);
+    bool rows = normd_order_is_rows(strip->geometry);
+    size_t lanes = strip->lanes * strip->parts * strip->channels;
+    for (int q = 0; q < op.sums; q++) {
+        memset(strip->total[q], 0, strip->parts * strip->channels * sizeof(double));
     }
+    normd_segment segment = normd_order_first(strip->geometry, strip->tile);
+    while (normd_order_holds(strip->tile, &segment)) {
+        for (int q = 0; q < op.sums; q++) {
+            memset(strip->lane[q], 0, (lanes + UNIT) * sizeof(double));
+        }
+        if (rows) {
+            add_rows_segment(op, strip, &segment);
+        } else {
+            add_runs_segment(op, strip, &segment);
+        }
+        strip_end_segment(op, strip);
+        segment = normd_order_next(strip->geometry, strip->tile, segment);
+    }
+    strip_end(op, strip);
 }
 
-/* Writes the lanes of one group from `skip` on. */
-NORMD_INLINE void group_store(double *to, const double_vector *parts, size_t skip)
+/* Whether the reference must do it: rows of short runs with a mask, whose positions would have to
+   be repeated for each channel. */
+static inline bool is_for_reference(const normd_geometry *geometry, const uint8_t *mask)
 {
-    for (size_t p = 0; p < PARTS; p++) {
-        if (skip == 0) {
-            doubles_store(to + p * DOUBLES, parts[p]);
-            continue;
-        }
-        for (size_t l = 0; l < DOUBLES; l++) {
-            size_t lane = p * DOUBLES + l;
-            to[lane] = lane < skip ? to[lane] : parts[p][l];
-        }
-    }
+    return mask != NULL && normd_order_is_rows(geometry) && geometry->inner > 1;
 }
 
-/* How many of the first `skip` lanes of a unit are in the group that begins at lane `begin`. */
-NORMD_INLINE size_t group_skip(size_t begin, size_t skip)
+/* The end of the range of wanted channels that begins at `channel`; gaps narrower than a unit are
+   taken along. */
+static inline size_t wanted_end(const uint8_t *wanted, size_t channel, size_t end)
 {
-    size_t left = skip < begin ? 0 : skip - begin;
-    return left < GROUP ? left : GROUP;
+    size_t last = channel;
+    for (size_t c = channel + 1; c < end && c - last <= UNIT; c++) {
+        last = wanted == NULL || wanted[c] != 0 ? c : last;
+    }
+    return last + 1;
 }
 
 #endif
