@@ -43,12 +43,14 @@ function(normd_box target folder)
   target_link_libraries(${target} PUBLIC ${BOX_LINK} PRIVATE normd_flags)
 endfunction()
 
-# Makes "FOLDER/..." includable for the target (and, when PUBLIC, for what links it).
+# Makes "FOLDER/..." includable for the target (and, when PUBLIC, for what links it). FOLDER counts
+# from the top of the tree, whichever project this is included by (tests/cross is one of its own).
 function(normd_box_headers target folder scope)
+  get_filename_component(top ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../.. ABSOLUTE)
   string(REPLACE "/" "_" root ${folder})
   set(root ${CMAKE_BINARY_DIR}/boxes/${root})
   get_filename_component(parent ${root}/${folder} DIRECTORY)
   file(MAKE_DIRECTORY ${parent})
-  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+  file(CREATE_LINK ${top}/${folder} ${root}/${folder} SYMBOLIC)
   target_include_directories(${target} ${scope} ${root})
 endfunction()

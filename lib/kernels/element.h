@@ -89,7 +89,7 @@ static inline real normd_y(real x, const normd_normalizer *normalizer, size_t ch
 
 static inline bool normd_passes(real x, const normd_normalizer *gate, size_t channel)
 {
-    return gate == NULL || normd_y(x, gate, channel) > 0;
+    return gate == NULL || !(normd_y(x, gate, channel) <= 0);
 }
 
 #endif

@@ -132,7 +132,7 @@ typedef struct normd_gradient_settling {
  * `wanted` (or NULL for all) holds a byte for each channel: only where it is non-zero are results
  * written.
  *
- * `gate` (or NULL) is the normalizer of a forward with a fused ReLU: where its y is not positive,
+ * `gate` (or NULL) is the normalizer of a forward with a fused ReLU: where its y is 0 or negative,
  * dy counts as 0. y is computed again, with the same bits as in forward.
  */
 typedef struct normd_kernel_set {

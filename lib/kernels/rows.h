@@ -36,8 +36,7 @@
     void normd_centered_moments_##row##_##type(const normd_centered_sums *sums, size_t chunks,     \
         size_t channels, double count, const void *center, size_t begin, size_t end,               \
         const normd_channel_moments *moments);                                                     \
-    bool normd_settle_##row##_##type(                                                              \
-        const normd_settling *settling, size_t begin, size_t end);                                 \
+    bool normd_settle_##row##_##type(const normd_settling *settling, size_t begin, size_t end);    \
     void normd_settle_gradients_##row##_##type(                                                    \
         const normd_gradient_settling *settling, size_t begin, size_t end);
 

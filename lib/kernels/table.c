@@ -14,14 +14,12 @@ NORMD_ROW_MAP(ROW_SUPPORTED)
 
 #define KERNEL_SET(row, type, bytes)                                                               \
     {                                                                                              \
-        .element_bytes = bytes,                                                                    \
-        .sums = normd_sums_##row##_##type,                                                         \
+        .element_bytes = bytes, .sums = normd_sums_##row##_##type,                                 \
         .centered_sums = normd_centered_sums_##row##_##type,                                       \
         .normalize = normd_normalize_##row##_##type,                                               \
         .gradient_sums = normd_gradient_sums_##row##_##type,                                       \
         .centered_gradient_sums = normd_centered_gradient_sums_##row##_##type,                     \
-        .backward = normd_backward_##row##_##type,                                                 \
-        .all_finite = normd_all_finite_##row##_##type,                                             \
+        .backward = normd_backward_##row##_##type, .all_finite = normd_all_finite_##row##_##type,  \
         .moments = normd_moments_##row##_##type,                                                   \
         .centered_moments = normd_centered_moments_##row##_##type,                                 \
         .settle = normd_settle_##row##_##type,                                                     \

@@ -59,6 +59,7 @@ const normd_layer_operations normd_batch_norm_operations = {
     .in_place = true,
     .backward_reads_x = true,
     .takes_mask = true,
+    .takes_relu = true,
     .create = normd_batch_norm_create,
     .prepare = batch_norm_prepare,
     .destroy = batch_norm_destroy,

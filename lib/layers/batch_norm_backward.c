@@ -23,11 +23,13 @@ typedef struct backward_loop {
     normd_gradient_settling settling;
     const uint8_t *mask;
     normd_backprojector backprojector;
+    normd_normalizer normalizer;  /* of forward */
+    const normd_normalizer *gate; /* that, where a ReLU follows, else NULL */
     normd_stores stores;
 } backward_loop;
 
-/* sum(dy x) - mean sum(dy) loses digits where the mean is many deviations away from 0; there the sum
-   is taken about the mean. For doubles always: their products are rounded. */
+/* sum(dy x) - mean sum(dy) loses digits where the mean is many deviations away from 0; there the
+   sum is taken about the mean. For doubles always: their products are rounded. */
 static const double far_mean = 0x1p16;
 
 static bool is_far(const backward_loop *loop, size_t channel)
@@ -36,7 +38,6 @@ static bool is_far(const backward_loop *loop, size_t channel)
     double mean = fabs(normd_value_load(dtype, loop->kept.mean_high, channel));
     return dtype == NORMD_F64 || mean * loop->kept.inverse_deviation[channel] > far_mean;
 }
-
 
 static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
@@ -49,11 +50,11 @@ static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chun
         far += loop->settling.centered[c];
     }
     if (far < tile->channel_end - tile->channel_begin) {
-        pass->compute->kernels->gradient_sums(pass->x, pass->dy, geometry, tile, NULL, sums);
+        pass->compute->kernels->gradient_sums(pass->x, pass->dy, geometry, tile, loop->gate, sums);
     }
     if (far > 0) {
-        pass->compute->kernels->centered_gradient_sums(pass->x, pass->dy, geometry, tile, NULL,
-            loop->kept.mean_high, loop->kept.mean_low, loop->settling.centered, sums);
+        pass->compute->kernels->centered_gradient_sums(pass->x, pass->dy, geometry, tile,
+            loop->gate, loop->kept.mean_high, loop->kept.mean_low, loop->settling.centered, sums);
     }
 }
 
@@ -69,7 +70,7 @@ static void apply(normd_batch_norm_loop *base, const normd_tile *tile)
     const backward_loop *loop = (backward_loop *)base;
     const normd_layer_pass *pass = loop->pass;
     pass->compute->kernels->backward(pass->x, pass->dy, pass->dx, &loop->tiling.geometry, tile,
-        loop->mask, NULL, &loop->backprojector, loop->stores);
+        loop->mask, loop->gate, &loop->backprojector, loop->stores);
 }
 
 static void run(backward_loop *loop)
@@ -139,6 +140,14 @@ void normd_batch_norm_backward(const normd_layer_pass *pass)
     loop.tiling = normd_tiling_of(&geometry);
     loop.kept = normd_batch_norm_kept_at(norm, pass->kept);
     loop.backprojector.scale = loop.kept.scale;
+    loop.normalizer = (normd_normalizer){
+        .mean_high = loop.kept.mean_high,
+        .mean_low = loop.kept.mean_low,
+        .scale = loop.kept.scale,
+        .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
+        .relu = norm->base.relu_follows,
+    };
+    loop.gate = loop.normalizer.relu ? &loop.normalizer : NULL;
     size_t bytes = normd_batch_norm_values(&geometry) * pass->compute->kernels->element_bytes;
     loop.stores = normd_compute_stores(pass->compute, 3 * bytes);
     if (normd_batch_norm_uses_batch(norm)) {

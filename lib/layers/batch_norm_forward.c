@@ -180,10 +180,13 @@ static normd_status check_counts(const forward_loop *loop, normd_error *error)
     return NORMD_OK;
 }
 
-/* Frozen: inference mode within a training pass. Backward needs the scale alone. */
+/* Frozen: inference mode within a training pass. */
 static normd_status forward_frozen(const forward_loop *loop)
 {
-    size_t bytes = loop->norm->features * normd_dtype_size(loop->norm->base.dtype);
+    const normd_batch_norm *norm = loop->norm;
+    size_t bytes = norm->features * normd_dtype_size(norm->base.dtype);
+    memcpy(loop->kept.mean_high, loop->pass->statistics + norm->mean->offset, bytes);
+    memset(loop->kept.mean_low, 0, bytes);
     memcpy(loop->kept.scale, loop->pass->derived, bytes);
     normd_batch_norm_normalize_running(loop->pass, loop->pass->derived);
     return NORMD_OK;
@@ -251,6 +254,7 @@ normd_status normd_batch_norm_forward(const normd_layer_pass *pass, normd_error 
         .mean_low = loop.kept.mean_low,
         .scale = loop.kept.scale,
         .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
+        .relu = norm->base.relu_follows,
     };
     return normd_batch_norm_uses_batch(norm) ? forward_batch(&loop, error) : forward_frozen(&loop);
 }

@@ -47,10 +47,11 @@ void normd_batch_norm_normalize_running(const normd_layer_pass *pass, const char
         .mean_low = norm->zeros,
         .scale = derived,
         .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
+        .relu = norm->base.relu_follows,
     };
     size_t elements = normd_batch_norm_values(&geometry);
-    loop.stores = normd_compute_stores(
-        pass->compute, 2 * elements * pass->compute->kernels->element_bytes);
+    loop.stores =
+        normd_compute_stores(pass->compute, 2 * elements * pass->compute->kernels->element_bytes);
     normd_compute_tiles(
         pass->compute, elements, normd_tiling_tiles(&loop.tiling), infer_tile, &loop);
 }

@@ -17,8 +17,8 @@ struct normd_batch_norm_loop {
     uint8_t *unsettled; /* room for a byte a channel */
     /* The sums of a tile; `chunk` says where its results go. */
     void (*sum)(normd_batch_norm_loop *loop, const normd_tile *tile, size_t chunk);
-    /* Combines the chunks of the channels [begin, end), in their order. False: the sums have too few
-       digits left somewhere, so the channels must be summed once more and settled again. */
+    /* Combines the chunks of the channels [begin, end), in their order. False: the sums have too
+       few digits left somewhere, so the channels must be summed once more and settled again. */
     bool (*settle)(normd_batch_norm_loop *loop, size_t begin, size_t end);
     /* The second sums of a tile, and what follows from them. Both NULL where settle is always
        true. */
@@ -29,8 +29,8 @@ struct normd_batch_norm_loop {
 };
 
 /* Runs all of it on the pool: a tile after the other all at once, while it is in the cache, where a
-   tile holds all values of its channels; else each over the whole batch, and the last one backwards,
-   since the end of the batch is what the caches hold. */
+   tile holds all values of its channels; else each over the whole batch, and the last one
+   backwards, since the end of the batch is what the caches hold. */
 void normd_batch_norm_loop_run(normd_batch_norm_loop *loop);
 
 #endif

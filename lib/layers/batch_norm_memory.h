@@ -35,7 +35,7 @@ typedef struct normd_batch_norm_scratch {
     normd_centered_sums *centered_sums;
     normd_channel_moments moments; /* `uncertain`: in backward, where dy is summed about the mean */
     uint8_t *unsettled;            /* a byte a channel, for the loop */
-    void *mean_dy, *slope; /* of the layer's type */
+    void *mean_dy, *slope;         /* of the layer's type */
 } normd_batch_norm_scratch;
 
 size_t normd_batch_norm_scratch_bytes(const normd_batch_norm *norm, const normd_tiling *tiling);

@@ -16,7 +16,7 @@ typedef struct normd_compute {
     normd_pool *pool; /* or NULL: everything on the calling thread */
     const normd_kernel_set *kernels;
     normd_buffer_cache *buffers;
-    normd_dtype dtype; /* F32 or F64 */
+    normd_dtype dtype;        /* F32 or F64 */
     normd_cache_sizes caches; /* zeros: stores never go past them */
 } normd_compute;
 

@@ -99,6 +99,7 @@ typedef struct normd_layer_operations {
     bool backward_reads_x; /* y may not overwrite it in training */
     bool backward_reads_y; /* a later layer may not overwrite it in training */
     bool takes_mask;       /* computes over the valid positions of a mask */
+    bool takes_relu;       /* computes a ReLU that follows along with its own passes */
     /* Reads the options and declares the tensors. NULL after a mistake or out of memory. */
     normd_layer *(*create)(const normd_layer_source *source);
     /* Allocates own_bytes, when it is known that the session may be so large. May be NULL. False
@@ -134,6 +135,10 @@ struct normd_layer {
     size_t tensors;
     normd_layer_tensor tensor[NORMD_LAYER_MAX_TENSORS];
     size_t own_bytes; /* that the layer itself holds */
+    /* A pair of neighbours, set by the model: this layer's passes compute the ReLU after it, or
+       this is that ReLU and has nothing left to do. The bits are those of the two on their own. */
+    bool relu_follows;
+    bool absorbed;
     size_t derived_bytes;
     size_t derived_offset;     /* the model sets it */
     bool checks_input;         /* a training forward refuses an x that is not finite */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/layers/relu.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { RELU_TILE = 1 << 14 };
@@ -52,9 +53,14 @@ static void run(
         pass->compute, loop->count, tiles, pass->compute->dtype == NORMD_F32 ? f32 : f64, loop);
 }
 
+/* An absorbed ReLU is in place: its y is written by the layer before, its dx read by it. */
 static normd_status relu_forward(const normd_layer_pass *pass, normd_error *error)
 {
     (void)error;
+    if (pass->layer->absorbed) {
+        assert(pass->x == pass->y);
+        return NORMD_OK;
+    }
     relu_loop loop = {.x = pass->x, .y = pass->y};
     run(pass, forward_f32, forward_f64, &loop);
     return NORMD_OK;
@@ -62,7 +68,8 @@ static normd_status relu_forward(const normd_layer_pass *pass, normd_error *erro
 
 static void relu_backward(const normd_layer_pass *pass)
 {
-    if (pass->dx != NULL) {
+    assert(!pass->layer->absorbed || pass->dx == NULL || pass->dx == pass->dy);
+    if (pass->dx != NULL && !pass->layer->absorbed) {
         relu_loop loop = {.x = pass->y, .dy = pass->dy, .y = pass->dx};
         run(pass, backward_f32, backward_f64, &loop);
     }

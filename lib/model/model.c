@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/layers/relu.h"
 #include "lib/model/configuration.h"
 #include "lib/model/layout.h"
 
@@ -15,6 +16,18 @@ static normd_status prepare_layers(const normd_model *model, normd_error *error)
         }
     }
     return NORMD_OK;
+}
+
+/* Lets layers that can compute the ReLU after them do so. */
+static void absorb_relus(const normd_model *model)
+{
+    for (size_t i = 0; i + 1 < model->layers; i++) {
+        normd_layer *layer = model->layer[i], *next = model->layer[i + 1];
+        if (layer->operations->takes_relu && next->operations == &normd_relu_operations) {
+            layer->relu_follows = true;
+            next->absorbed = true;
+        }
+    }
 }
 
 normd_status normd_model_create(const normd_compute *compute, const normd_kernels *kernels,
@@ -33,6 +46,7 @@ normd_status normd_model_create(const normd_compute *compute, const normd_kernel
     if (status == NORMD_OK) {
         bool f32 = made->compute.dtype == NORMD_F32;
         made->compute.kernels = f32 ? &kernels->f32 : &kernels->f64;
+        absorb_relus(made);
         status = normd_model_lay_out(made, error);
     }
     if (status == NORMD_OK) {

@@ -44,7 +44,7 @@ typedef struct normd_engine {
     normd_pool *pool; /* or NULL: everything on the calling thread */
     const normd_kernels *kernels;
     normd_buffer_cache *buffers;
-    normd_cache_sizes caches; /* of the machine; zeros: not known */
+    normd_cache_sizes caches;      /* of the machine; zeros: not known */
     size_t context_bytes;          /* budget a session for kept forward steps */
     uint64_t context_milliseconds; /* and how long one is kept; 0: no limit */
     normd_memory_limits limits;

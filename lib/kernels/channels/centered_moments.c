@@ -4,7 +4,8 @@
 #include "lib/kernels/double_double.h"
 #include "lib/kernels/element.h"
 
-static normd_centered_sums add_chunks(const normd_centered_sums *sums, size_t chunks, size_t channels)
+static normd_centered_sums add_chunks(
+    const normd_centered_sums *sums, size_t chunks, size_t channels)
 {
     normd_centered_sums total = sums[0];
     for (size_t chunk = 1; chunk < chunks; chunk++) {
@@ -17,8 +18,8 @@ static normd_centered_sums add_chunks(const normd_centered_sums *sums, size_t ch
     return total;
 }
 
-void NORMD_KERNEL(centered_moments)(const normd_centered_sums *sums, size_t chunks,
-    size_t channels, double count, const void *center, size_t begin, size_t end,
+void NORMD_KERNEL(centered_moments)(const normd_centered_sums *sums, size_t chunks, size_t channels,
+    double count, const void *center, size_t begin, size_t end,
     const normd_channel_moments *moments)
 {
     assert(begin <= end && end <= channels);

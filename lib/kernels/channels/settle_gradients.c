@@ -27,8 +27,7 @@ static void add_chunks(
 }
 
 /* sum(dy (x - mean)) = sum(dy x) - mean sum(dy) */
-static void center(
-    const normd_gradient_settling *by, size_t from, size_t count, block_sums *block)
+static void center(const normd_gradient_settling *by, size_t from, size_t count, block_sums *block)
 {
     const real *high = by->mean_high, *low = by->mean_low;
     for (size_t c = 0; c < count; c++) {

@@ -11,9 +11,9 @@ static real projected(real x, real dy, const normd_backprojector *backprojector,
     return (dy - mean_dy[c]) - centered * slope[c];
 }
 
-void NORMD_KERNEL(backward)(const void *x, const void *dy, void *dx,
-    const normd_geometry *geometry, const normd_tile *tile, const uint8_t *mask,
-    const normd_normalizer *gate, const normd_backprojector *backprojector, normd_stores stores)
+void NORMD_KERNEL(backward)(const void *x, const void *dy, void *dx, const normd_geometry *geometry,
+    const normd_tile *tile, const uint8_t *mask, const normd_normalizer *gate,
+    const normd_backprojector *backprojector, normd_stores stores)
 {
     (void)stores;
     assert(normd_tile_is_valid(geometry, tile));

@@ -51,8 +51,8 @@ static inline quantities gather(const gathering *self, const normd_tile *tile)
     while (normd_order_holds(tile, &segment)) {
         for (size_t p = 0; p < count; p++) {
             bool rows = normd_order_is_rows(self->geometry);
-            quantities sums = segment_part(self, &segment, rows ? p : segment.inner_begin,
-                rows ? p + 1 : segment.inner_end);
+            quantities sums = segment_part(
+                self, &segment, rows ? p : segment.inner_begin, rows ? p + 1 : segment.inner_end);
             self->merge(&parts[p], &sums);
         }
         segment = normd_order_next(self->geometry, tile, segment);

@@ -42,12 +42,11 @@ void NORMD_KERNEL(centered_sums)(const void *x, const normd_geometry *geometry,
         }
         strip_begin(&strip, c, wanted_end(wanted, c, tile->channel_end));
         strip_set_constant(&strip, 0, center);
-        strip_sum(
-            (summation){.sums = 3, .constants = 1, .error_free = true, .add = add}, &strip);
+        strip_sum((summation){.sums = 3, .constants = 1, .error_free = true, .add = add}, &strip);
         for (size_t i = 0; i < strip.channels; i++, c++) {
             if (wanted == NULL || wanted[c] != 0) {
-                sums[c] = (normd_centered_sums){
-                    strip.total[0][i], strip.total[1][i], strip.total[2][i]};
+                sums[c] =
+                    (normd_centered_sums){strip.total[0][i], strip.total[1][i], strip.total[2][i]};
             }
         }
     }

@@ -12,7 +12,7 @@ NORMD_INLINE narrow_vector gated(
     narrow_vector high = group->constant[first][part], low = group->constant[first + 1][part];
     narrow_vector scale = group->constant[first + 2][part], bias = group->constant[first + 3][part];
     narrow_vector y = ((x - high) - low) * scale + bias;
-    return narrow_where(y > 0, dy);
+    return narrow_where(~(y <= 0), dy);
 }
 
 #endif

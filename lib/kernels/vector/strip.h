@@ -53,8 +53,8 @@ typedef struct summation {
     bool reads_dy;
     /* Adds DOUBLES values at x (and dy) to part `part` of a group; where the mask (or NULL) is
        zero, exactly nothing. */
-    void (*add)(lane_group *group, int part, const element *x, const element *dy,
-        const narrow_mask *mask);
+    void (*add)(
+        lane_group *group, int part, const element *x, const element *dy, const narrow_mask *mask);
 } summation;
 
 /* A strip of as many channels from `channel` on as fit and come before `end`. */
@@ -136,9 +136,10 @@ NORMD_INLINE void strip_end_segment(summation op, lane_strip *strip)
         return;
     }
     for (size_t c = 0; c < strip->channels; c++) {
-        for (size_t half = NORMD_RUN_LANES / 2; half > 0; half /= 2) {
-            merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + half, half);
-        }
+        merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 8, 8);
+        merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 4, 4);
+        merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 2, 2);
+        merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 1, 1);
     }
     merge(op, totals, lanes, strip->channels, NORMD_RUN_LANES);
 }
@@ -149,8 +150,7 @@ NORMD_INLINE void strip_end(summation op, lane_strip *strip)
     for (size_t c = 0; strip->parts > 1 && c < strip->channels; c++) {
         size_t at = c * strip->parts;
         for (size_t p = 1; p < strip->parts; p++) {
-            double *const to[] = {
-                strip->total[0] + at, strip->total[1] + at, strip->total[2] + at};
+            double *const to[] = {strip->total[0] + at, strip->total[1] + at, strip->total[2] + at};
             double *const from[] = {
                 strip->total[0] + at + p, strip->total[1] + at + p, strip->total[2] + at + p};
             merge(op, to, from, 1, 1);

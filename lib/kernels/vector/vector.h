@@ -71,7 +71,7 @@ typedef NORMD_VECTOR(uint32_t, NORMD_VECTOR_BYTES / 2) narrow_half_bits;
 #else
 #define NORMD_WIDEN(floats, bits, half)                                                            \
     ({                                                                                             \
-        bits sign_ = ((half) & 0x8000u) << 16, rest_ = ((half) & 0x7fffu) << 13;                   \
+        bits sign_ = ((half)&0x8000u) << 16, rest_ = ((half)&0x7fffu) << 13;                       \
         bits odd_ = 0x7f800000u | rest_ | ((bits)(rest_ > 0x0f800000u) & 0x400000u);               \
         bits finite_ = (bits)((floats)rest_ * 0x1p112f);                                           \
         (floats)(sign_ | NORMD_SELECT((bits)(rest_ >= 0x0f800000u), odd_, finite_));               \
@@ -128,7 +128,10 @@ typedef half_vector stored_vector;
 NORMD_INLINE stored_vector narrowed(real_vector vector)
 {
 #if defined(NORMD_TYPE_F16) && NORMD_VECTOR_BYTES == 64
-    return (stored_vector)_mm512_cvtps_ph(vector, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    /* With a mask of its own: without optimization the plain one converts -1 to a mask, and warns.
+     */
+    return (stored_vector)_mm512_maskz_cvtps_ph(
+        0xffff, vector, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #elif defined(NORMD_TYPE_F16) && defined(__F16C__)
     return (stored_vector)_mm256_cvtps_ph(vector, _MM_FROUND_TO_NEAREST_INT);
 #elif NORMD_VECTOR_BYTES == 64
@@ -256,13 +259,20 @@ NORMD_INLINE void store_streamed(element *to, real_vector vector)
     stored_vector stored = narrowed(vector);
     switch (sizeof stored) {
 #if NORMD_VECTOR_BYTES == 64
-    case 64: _mm512_stream_si512((void *)to, NORMD_LOAD(__m512i, &stored)); break;
+    case 64:
+        _mm512_stream_si512((void *)to, NORMD_LOAD(__m512i, &stored));
+        break;
 #endif
 #if NORMD_VECTOR_BYTES >= 32
-    case 32: _mm256_stream_si256((void *)to, NORMD_LOAD(__m256i, &stored)); break;
+    case 32:
+        _mm256_stream_si256((void *)to, NORMD_LOAD(__m256i, &stored));
+        break;
 #endif
-    case 16: _mm_stream_si128((void *)to, NORMD_LOAD(__m128i, &stored)); break;
-    default: memcpy(to, &stored, sizeof stored);
+    case 16:
+        _mm_stream_si128((void *)to, NORMD_LOAD(__m128i, &stored));
+        break;
+    default:
+        memcpy(to, &stored, sizeof stored);
     }
 #else
     store(to, vector);

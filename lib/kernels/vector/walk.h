@@ -4,7 +4,8 @@
 
 #include "lib/kernels/vector/strip.h"
 
-/* Walks over a tile for the sums: strip by strip, and in each the segments of lib/kernels/order.h. */
+/* Walks over a tile for the sums: strip by strip, and in each the segments of lib/kernels/order.h.
+ */
 enum {
     ROWS_AT_ONCE = 8,    /* rows read side by side before the lanes go back to the lane_strip */
     VALUES_AT_ONCE = 512 /* of short runs, so many values of a channel */
@@ -140,7 +141,8 @@ NORMD_INLINE void add_rows_segment(summation op, lane_strip *strip, const normd_
     if (strip->mask != NULL) {
         for (size_t r = 0; r < rows; r++) {
             if (strip->mask[segment->outer_begin + r] != 0) {
-                add_rows(op, strip, r % strip->lanes * width, offset + r * stride, stride, 1, width);
+                add_rows(
+                    op, strip, r % strip->lanes * width, offset + r * stride, stride, 1, width);
             }
         }
     } else if (width == stride) {
@@ -156,53 +158,102 @@ NORMD_INLINE void add_rows_segment(summation op, lane_strip *strip, const normd_
     }
 }
 
-/* Adds one run, or piece of a run, to the lanes [g, g + GROUP) of its channel. */
+/* How far ahead of a run its next rows are fetched, in elements; and which lanes of a unit the
+   values after the last whole unit go to. */
+typedef struct run_plan {
+    size_t length, rest, ahead;
+    narrow_mask last[PARTS];
+} run_plan;
+
+NORMD_INLINE run_plan run_plan_of(size_t g, size_t length, size_t ahead)
+{
+    run_plan plan = {.length = length, .rest = length % UNIT, .ahead = ahead};
+    for (size_t p = 0; p < PARTS; p++) {
+        for (size_t l = 0; l < DOUBLES; l++) {
+            plan.last[p][l] = g + p * DOUBLES + l + plan.rest >= UNIT ? -1 : 0;
+        }
+    }
+    return plan;
+}
+
+NORMD_INLINE void fetch_ahead(
+    summation op, const run_plan *plan, const element *x, const element *dy)
+{
+    __builtin_prefetch(x + plan->ahead, 0, 2);
+    if (op.reads_dy) {
+        __builtin_prefetch(dy + plan->ahead, 0, 2);
+    }
+}
+
+/* Adds one run, or piece of a run, to the lanes [g, g + GROUP) of its channel. What is left after
+   whole units is read with the values before it, which the mask leaves out. */
 NORMD_INLINE void add_run(summation op, lane_group *group, size_t g, const element *x,
-    const element *dy, const uint8_t *mask, size_t length)
+    const element *dy, const run_plan *plan)
 {
     size_t i = 0;
-    for (; mask == NULL && i + UNIT <= length; i += UNIT) {
+    for (; i + UNIT <= plan->length; i += UNIT) {
+        fetch_ahead(op, plan, x + i, dy + i);
         group_add(op, group, x + i + g, dy + i + g, NULL);
     }
-    for (; i + UNIT <= length; i += UNIT) {
-        narrow_mask masks[PARTS];
-        for (size_t p = 0; p < PARTS; p++) {
-            masks[p] = narrow_mask_of_bytes(mask + i + g + p * DOUBLES);
-        }
-        group_add(op, group, x + i + g, dy + i + g, masks);
+    if (plan->rest == 0) {
+        return;
     }
-    if (i < length) {
-        const uint8_t *rest = mask != NULL ? mask + i : NULL;
-        filled_unit unit = fill_unit(op, x + i, dy + i, rest, UNIT - (length - i), length - i);
+    fetch_ahead(op, plan, x + plan->length, dy + plan->length);
+    if (i > 0) {
+        i = plan->length - UNIT;
+        group_add(op, group, x + i + g, dy + i + g, plan->last);
+    } else {
+        filled_unit unit = fill_unit(op, x, dy, NULL, UNIT - plan->rest, plan->rest);
         group_add_filled(op, group, g, &unit);
+    }
+}
+
+/* The same with a mask, a byte for each value of the run. */
+NORMD_INLINE void add_masked_run(summation op, lane_group *group, size_t g, const element *x,
+    const element *dy, const uint8_t *mask, size_t length)
+{
+    for (size_t i = 0; i < length; i += UNIT) {
+        size_t count = length - i < UNIT ? length - i : UNIT;
+        filled_unit unit = fill_unit(op, x + i, dy + i, mask + i, UNIT - count, count);
+        group_add_filled(op, group, g, &unit);
+    }
+}
+
+/* Adds `rows` runs of channel channel_begin + `c`, from row `outer` on, to the channel's lanes. */
+NORMD_INLINE void add_channel_runs(summation op, lane_strip *strip, const normd_segment *segment,
+    size_t c, size_t outer, size_t rows)
+{
+    const normd_geometry *geometry = strip->geometry;
+    size_t length = segment->inner_end - segment->inner_begin;
+    size_t stride = geometry->channels * geometry->inner;
+    size_t at = normd_at(geometry, outer, strip->channel_begin + c, segment->inner_begin);
+    for (size_t g = 0; g < UNIT; g += GROUP) {
+        lane_group group;
+        group_begin(op, &group, strip, true, c * UNIT + g, c);
+        run_plan plan = run_plan_of(g, length, rows * stride);
+        for (size_t r = 0; r < rows; r++) {
+            const element *x = strip->x + at + r * stride;
+            const element *dy = op.reads_dy ? strip->dy + at + r * stride : x;
+            if (strip->mask == NULL) {
+                add_run(op, &group, g, x, dy, &plan);
+            } else {
+                const uint8_t *mask = strip->mask + (outer + r) * geometry->inner;
+                add_masked_run(op, &group, g, x, dy, mask + segment->inner_begin, length);
+            }
+        }
+        group_end(op, &group, strip, c * UNIT + g);
     }
 }
 
 /* Some rows at a time, and of these channel after channel, in the order of memory. */
 NORMD_INLINE void add_runs_segment(summation op, lane_strip *strip, const normd_segment *segment)
 {
-    const normd_geometry *geometry = strip->geometry;
     size_t length = segment->inner_end - segment->inner_begin;
-    size_t stride = geometry->channels * geometry->inner;
     size_t step = length < VALUES_AT_ONCE ? VALUES_AT_ONCE / length : 1;
     for (size_t o = segment->outer_begin; o < segment->outer_end; o += step) {
         size_t rows = segment->outer_end - o < step ? segment->outer_end - o : step;
         for (size_t c = 0; c < strip->channels; c++) {
-            size_t at = normd_at(geometry, o, strip->channel_begin + c, segment->inner_begin);
-            for (size_t g = 0; g < UNIT; g += GROUP) {
-                lane_group group;
-                group_begin(op, &group, strip, true, c * UNIT + g, c);
-                for (size_t r = 0; r < rows; r++) {
-                    const element *x = strip->x + at + r * stride;
-                    const element *dy = op.reads_dy ? strip->dy + at + r * stride : x;
-                    const uint8_t *mask = strip->mask;
-                    if (mask != NULL) {
-                        mask += (o + r) * geometry->inner + segment->inner_begin;
-                    }
-                    add_run(op, &group, g, x, dy, mask, length);
-                }
-                group_end(op, &group, strip, c * UNIT + g);
-            }
+            add_channel_runs(op, strip, segment, c, o, rows);
         }
     }
 }
