@@ -16,6 +16,7 @@ Installs the Debian packages that are missing, builds, and runs every test.
   --fuzz SECONDS   each fuzz target for so long (Clang)
   --soak SECONDS   normbench with random connects and disconnects for so long, then a look at leaks
                    and at resident memory
+  --neon           the kernels on aarch64 under user-mode qemu: the same bits as on this machine
   --no-install     do not install packages
   --clean          remove the build folder first
 
@@ -26,6 +27,7 @@ EOF
 presets=(release)
 fuzz_seconds=0
 soak_seconds=0
+neon=no
 install=yes
 clean=no
 while [ $# -gt 0 ]; do
@@ -34,6 +36,7 @@ while [ $# -gt 0 ]; do
     --all-presets) presets=(release asan-ubsan tsan) ;;
     --fuzz) fuzz_seconds=${2:?--fuzz needs seconds} && shift ;;
     --soak) soak_seconds=${2:?--soak needs seconds} && shift ;;
+    --neon) neon=yes ;;
     --no-install) install=no ;;
     --clean) clean=yes ;;
     -h | --help) usage && exit 0 ;;
@@ -65,11 +68,14 @@ run_preset() {
 if [ "$install" = yes ]; then
     install_missing "${packages_to_build[@]}" "${packages_to_test[@]}"
     [ "$fuzz_seconds" -eq 0 ] || install_missing clang libclang-rt-14-dev
+    [ "$neon" = no ] || install_missing "${packages_to_cross_compile[@]}"
 fi
 if [ "$fuzz_seconds" -gt 0 ]; then
     tests/fuzz/run.sh "$fuzz_seconds"
 elif [ "$soak_seconds" -gt 0 ]; then
     tests/soak/run.sh "$soak_seconds"
+elif [ "$neon" = yes ]; then
+    tests/cross/run.sh
 else
     for preset in "${presets[@]}"; do
         run_preset "$preset" "$@"

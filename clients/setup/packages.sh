@@ -12,6 +12,10 @@ packages_to_test=(
     git libcmocka-dev clang-format
     python3-pytest python3-msgpack-numpy python3-pynvim
 )
+# To test the kernels on aarch64.
+packages_to_cross_compile=(
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+)
 
 say() {
     printf '%s\n' "$*"
