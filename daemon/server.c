@@ -13,7 +13,7 @@
 static const size_t KEEP_BYTES = (size_t)256 << 20;
 /* A bin of MessagePack holds less than 4 GiB, and an answer is more than its array. */
 static const uint64_t MOST_ANSWER_BYTES = UINT32_MAX - (UINT64_C(1) << 20);
-enum { ZONE_BYTES = 16 * 1024 };
+enum { ZONE_BYTES = 16 * 1024, KERNEL_LIST_BYTES = 100 };
 
 /* Every connection takes a descriptor; the soft limit of most systems is far below what is
    allowed. */
@@ -32,15 +32,36 @@ static void raise_file_limit(const normd_log *log, uint64_t connections)
     }
 }
 
+/* The kernels that this machine can run, as "reference, baseline, avx2". */
+static const char *list_kernels(char *text, size_t size)
+{
+    size_t rows, length = 0;
+    const normd_kernels *table = normd_kernels_table(&rows);
+    text[0] = '\0';
+    for (size_t r = 0; r < rows && length < size; r++) {
+        if (table[r].supported()) {
+            const char *comma = length > 0 ? ", " : "";
+            length += (size_t)snprintf(text + length, size - length, "%s%s", comma, table[r].name);
+        }
+    }
+    return text;
+}
+
+static normd_status refuse_kernels(const char *name, normd_error *error)
+{
+    char list[KERNEL_LIST_BYTES];
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "instruction-set: expected auto or one that this machine has (%s), got \"%s\"",
+        list_kernels(list, sizeof list), name);
+}
+
 static normd_status start_engine(
     normd_server *server, const normd_settings *settings, normd_error *error)
 {
     normd_engine *engine = &server->engine;
     engine->kernels = normd_kernels_choose(settings->instruction_set);
     if (engine->kernels == NULL) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "instruction-set: expected one that this machine has, got \"%s\"",
-            settings->instruction_set);
+        return refuse_kernels(settings->instruction_set, error);
     }
     engine->caches = normd_cache_sizes_read();
     normd_blas_single_thread();
@@ -140,9 +161,13 @@ static normd_status listen_all(normd_server *server, normd_error *error)
 
 static void announce(const normd_server *server)
 {
+    const normd_engine *engine = &server->engine;
+    char list[KERNEL_LIST_BYTES];
     normd_log_write(&server->log, NORMD_LOG_INFO,
-        "normd " NORMD_VERSION ", %d threads, instruction set %s, %s",
-        normd_pool_threads(server->engine.pool), server->engine.kernels->name, normd_blas_name());
+        "normd " NORMD_VERSION ", %d threads, instruction set %s (of %s), caches of %zu and %zu "
+        "KiB, %s",
+        normd_pool_threads(engine->pool), engine->kernels->name, list_kernels(list, sizeof list),
+        engine->caches.second / 1024, engine->caches.last / 1024, normd_blas_name());
     normd_log_write(&server->log, NORMD_LOG_INFO,
         "no data directory: sessions are in memory only and end with this process");
     for (int i = 0; i < NORMD_SERVER_LISTENERS; i++) {

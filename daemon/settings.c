@@ -301,6 +301,8 @@ void normd_settings_help(FILE *stream)
     fputs("  --config FILE              lines `name value` with the names above; # comments;\n"
           "                             the command line wins over the file\n"
           "  --help                     this text\n"
-          "  --version                  the version\n",
+          "  --version                  the version\n\n"
+          "environment:\n"
+          "  NORMD_INSTRUCTION_SET      as --instruction-set, which wins; wins over the file\n",
         stream);
 }

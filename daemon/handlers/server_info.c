@@ -4,6 +4,7 @@
 #include "daemon/handlers/table.h"
 #include "daemon/server.h"
 #include "lib/blas/blas.h"
+#include "protocol/writer.h"
 
 /* Kept as totals: walking over thousands of sessions would stop the loop. */
 static uint64_t session_bytes(const normd_session_totals *totals)
@@ -12,15 +13,33 @@ static uint64_t session_bytes(const normd_session_totals *totals)
            normd_budget_used(&totals->contexts);
 }
 
+/* The names of the kernels that this machine can run, plainest first. */
+static void answer_instruction_sets(msgpack_packer *packer)
+{
+    size_t rows, supported = 0;
+    const normd_kernels *table = normd_kernels_table(&rows);
+    for (size_t r = 0; r < rows; r++) {
+        supported += table[r].supported();
+    }
+    normd_write_str(packer, "instruction_sets");
+    msgpack_pack_array(packer, supported);
+    for (size_t r = 0; r < rows; r++) {
+        if (table[r].supported()) {
+            normd_write_str(packer, table[r].name);
+        }
+    }
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     (void)error;
     normd_server *server = request->server;
-    msgpack_packer packer = normd_request_answer(request, 9);
+    msgpack_packer packer = normd_request_answer(request, 10);
     normd_answer_text(&packer, "version", NORMD_VERSION);
     normd_answer_double(&packer, "uptime", (double)(uv_hrtime() - server->started) * 1e-9);
     normd_answer_uint(&packer, "threads", (uint64_t)normd_pool_threads(server->engine.pool));
     normd_answer_text(&packer, "instruction_set", server->engine.kernels->name);
+    answer_instruction_sets(&packer);
     normd_answer_text(&packer, "blas", normd_blas_name());
     normd_answer_uint(&packer, "connections", server->connection_count);
     normd_answer_uint(&packer, "sessions", normd_session_map_count(&server->sessions));

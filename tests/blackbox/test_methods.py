@@ -26,9 +26,11 @@ def test_hello_introduces_the_daemon(both_keys):
 def test_server_info_counts_connections_and_sessions(daemon, rpc, name):
     before = rpc.call("server.info")
     assert set(before) >= {
-        "version", "uptime", "threads", "instruction_set", "blas", "connections", "sessions",
-        "bytes", "limits",
+        "version", "uptime", "threads", "instruction_set", "instruction_sets", "blas",
+        "connections", "sessions", "bytes", "limits",
     }
+    assert before["instruction_set"] in before["instruction_sets"]
+    assert before["instruction_sets"][:2] == ["reference", "baseline"]
     assert before["threads"] >= 1 and before["uptime"] >= 0 and before["connections"] == 1
     with daemon.connect() as second:
         second.call("session.create", session=name, **norm_only(1000))

@@ -102,6 +102,28 @@ def test_a_wrong_option_is_named_and_nothing_starts(arguments, says):
     assert says in done.stderr and "listening" not in done.stderr
 
 
+def test_an_instruction_set_that_is_not_there_is_answered_with_those_that_are():
+    with Daemon() as daemon, daemon.connect() as rpc:
+        names = rpc.call("server.info")["instruction_sets"]
+    said = f"expected auto or one that this machine has ({', '.join(names)}), got \"quantum\""
+    for arguments, variable in ((["--instruction-set", "quantum"], "auto"), ([], "quantum")):
+        done = subprocess.run(
+            [str(PROGRAM), "--port", "0", *arguments], capture_output=True, text=True,
+            timeout=DEADLINE_SECONDS, check=False,
+            env={**os.environ, "NORMD_INSTRUCTION_SET": variable},
+        )
+        assert done.returncode > 0 and said in done.stderr
+
+
+def test_the_instruction_set_comes_from_the_environment_and_the_option_wins(monkeypatch):
+    monkeypatch.setenv("NORMD_INSTRUCTION_SET", "reference")
+    for arguments, chosen in ((), "reference"), (("--instruction-set", "baseline"), "baseline"):
+        with Daemon(*arguments) as daemon, daemon.connect() as rpc:
+            assert rpc.call("server.info")["instruction_set"] == chosen
+            start = f" threads, instruction set {chosen} (of reference, baseline"
+            assert any(start in line and " caches of " in line for line in daemon.log)
+
+
 def test_a_port_that_is_taken_is_named_and_nothing_starts():
     with Daemon() as daemon:
         done = subprocess.run(

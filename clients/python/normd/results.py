@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -18,12 +18,14 @@ class Hello(NamedTuple):
 
 
 class ServerInfo(NamedTuple):
-    """The daemon's state: `uptime` in seconds, `bytes` held by the sessions."""
+    """The daemon's state: `uptime` in seconds, `bytes` held by the sessions, the instruction set in
+    use and those that the machine can run."""
 
     version: str
     uptime: float
     threads: int
     instruction_set: str
+    instruction_sets: List[str]
     blas: str
     connections: int
     sessions: int

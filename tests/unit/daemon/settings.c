@@ -174,7 +174,7 @@ static void help_lists_every_option(void **state)
     static const char *const names[] = {"--bind ADDR", "--port N", "--unix PATH",
         "--unix-mode MODE", "--threads N", "--instruction-set NAME", "--max-message-bytes N",
         "--max-connections N", "--max-memory N", "--context-bytes N", "--context-seconds N",
-        "--log-level LEVEL", "--config FILE", "--help", "--version"};
+        "--log-level LEVEL", "--config FILE", "--help", "--version", "NORMD_INSTRUCTION_SET"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_non_null(strstr(text, names[i]));
     }
