@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/kernels/half.h"
 #include "lib/kernels/kernels.h"
 
 /* 113 significant bits: what the results are held against. */
@@ -58,6 +59,7 @@ static inline double random_normal(uint64_t *state)
 /* How the values of a channel look in the order of positions. */
 #define DATA_KIND_MAP(X)                                                                           \
     X(NORMAL)        /* mean 0, deviation 1 */                                                     \
+    X(UNIFORM)       /* from -1 to 1 */                                                            \
     X(OFFSET_1E8)    /* mean 1e8, deviation 1 */                                                   \
     X(NARROW)        /* mean 1e4, deviation 1e-4 */                                                \
     X(OUTLIER)       /* one value of 1e10 somewhere */                                             \
@@ -87,6 +89,8 @@ static inline double random_value(
 {
     double normal = random_normal(state);
     switch (kind) {
+    case DATA_UNIFORM:
+        return random_unit(state);
     case DATA_OFFSET_1E8:
         return 1e8 + normal;
     case DATA_NARROW:
@@ -124,18 +128,77 @@ static inline double random_value(
     return normal;
 }
 
-static inline double value_get(int bits, const void *values, size_t index)
+/* The storage types, and what is known of each. */
+typedef enum storage { STORAGE_F32, STORAGE_F64, STORAGE_F16, STORAGE_BF16 } storage;
+enum { STORAGES = 4 };
+
+static inline const normd_kernel_set *kernels_of(const normd_kernels *row, storage type)
 {
-    return bits == 32 ? (double)((const float *)values)[index] : ((const double *)values)[index];
+    const normd_kernel_set *const sets[] = {&row->f32, &row->f64, &row->f16, &row->bf16};
+    return sets[type];
 }
 
-static inline void value_set(int bits, void *values, size_t index, double value)
+static inline const char *storage_name(storage type)
 {
-    if (bits == 32) {
-        ((float *)values)[index] = (float)value;
-    } else {
-        ((double *)values)[index] = value;
+    const char *const names[] = {"f32", "f64", "f16", "bf16"};
+    return names[type];
+}
+
+static inline size_t storage_bytes(storage type)
+{
+    return type == STORAGE_F64 ? 8 : type == STORAGE_F32 ? 4 : 2;
+}
+
+/* The type that is computed with, and that coefficients have. */
+static inline storage real_of(storage type)
+{
+    return type == STORAGE_F64 ? STORAGE_F64 : STORAGE_F32;
+}
+
+/* Half of the distance from 1 to the next value, and the least positive value. */
+static inline double storage_unit(storage type)
+{
+    const double units[] = {0x1p-24, 0x1p-53, 0x1p-11, 0x1p-8};
+    return units[type];
+}
+
+static inline double storage_least(storage type)
+{
+    const double least[] = {0x1p-149, 0x1p-1074, 0x1p-24, 0x1p-133};
+    return least[type];
+}
+
+static inline double value_get(storage type, const void *values, size_t index)
+{
+    switch (type) {
+    case STORAGE_F32:
+        return (double)((const float *)values)[index];
+    case STORAGE_F64:
+        return ((const double *)values)[index];
+    case STORAGE_F16:
+        return (double)normd_f16_widen(((const uint16_t *)values)[index]);
+    case STORAGE_BF16:
+        break;
     }
+    return (double)normd_bf16_widen(((const uint16_t *)values)[index]);
+}
+
+static inline void value_set(storage type, void *values, size_t index, double value)
+{
+    switch (type) {
+    case STORAGE_F32:
+        ((float *)values)[index] = (float)value;
+        return;
+    case STORAGE_F64:
+        ((double *)values)[index] = value;
+        return;
+    case STORAGE_F16:
+        ((uint16_t *)values)[index] = normd_f16_narrow((float)value);
+        return;
+    case STORAGE_BF16:
+        break;
+    }
+    ((uint16_t *)values)[index] = normd_bf16_narrow((float)value);
 }
 
 static inline size_t geometry_values(const normd_geometry *geometry)
@@ -143,52 +206,68 @@ static inline size_t geometry_values(const normd_geometry *geometry)
     return geometry->outer * geometry->channels * geometry->inner;
 }
 
-/* An array of `count` elements of exactly the size needed, so that a sanitizer sees what is read
-   or written beyond it. */
-static inline void *values_allocate(int bits, size_t count)
+/* Memory of exactly the size needed, so that a sanitizer sees what is read or written beyond it. */
+static inline void *memory_allocate(size_t bytes)
 {
-    void *values = malloc(count * (size_t)bits / 8 + (count == 0));
-    if (values == NULL) {
+    void *memory = malloc(bytes + (bytes == 0));
+    if (memory == NULL) {
         abort();
     }
-    return values;
+    return memory;
 }
 
-static inline void *values_random(
-    int bits, const normd_geometry *geometry, data_kind kind, uint64_t *state)
+static inline void *values_allocate(storage type, size_t count)
 {
-    void *values = values_allocate(bits, geometry_values(geometry));
+    return memory_allocate(count * storage_bytes(type));
+}
+
+/* Fills in the values of a batch. */
+static inline void values_fill(
+    storage type, void *values, const normd_geometry *geometry, data_kind kind, uint64_t *state)
+{
     size_t count = geometry->outer * geometry->inner;
     for (size_t c = 0; c < geometry->channels; c++) {
         size_t chosen = count == 0 ? 0 : random_below(state, count);
         for (size_t p = 0; p < count; p++) {
             size_t outer = p / geometry->inner, inner = p % geometry->inner;
             size_t at = (outer * geometry->channels + c) * geometry->inner + inner;
-            value_set(bits, values, at, random_value(kind, p, count, chosen, state));
+            value_set(type, values, at, random_value(kind, p, count, chosen, state));
         }
     }
+}
+
+static inline void *values_random(
+    storage type, const normd_geometry *geometry, data_kind kind, uint64_t *state)
+{
+    void *values = values_allocate(type, geometry_values(geometry));
+    values_fill(type, values, geometry, kind, state);
     return values;
 }
 
 /* `count` coefficients of the size of `scale`. */
-static inline void *coefficients_random(int bits, size_t count, double scale, uint64_t *state)
+static inline void *coefficients_random(storage real, size_t count, double scale, uint64_t *state)
 {
-    void *values = values_allocate(bits, count);
+    void *values = values_allocate(real, count);
     for (size_t i = 0; i < count; i++) {
-        value_set(bits, values, i, scale * random_normal(state));
+        value_set(real, values, i, scale * random_normal(state));
     }
     return values;
 }
 
-static inline uint8_t *mask_random(const normd_geometry *geometry, uint64_t *state)
+/* `count` bytes, some of them zero. */
+static inline uint8_t *bytes_random(size_t count, uint64_t *state)
 {
-    size_t count = geometry->outer * geometry->inner;
-    uint8_t *mask = values_allocate(8, count);
+    uint8_t *bytes = memory_allocate(count);
     size_t rarity = 1 + random_below(state, 5);
     for (size_t i = 0; i < count; i++) {
-        mask[i] = random_below(state, rarity + 1) == 0 ? 0 : (uint8_t)(1 + i % 255);
+        bytes[i] = random_below(state, rarity + 1) == 0 ? 0 : (uint8_t)(1 + i % 255);
     }
-    return mask;
+    return bytes;
+}
+
+static inline uint8_t *mask_random(const normd_geometry *geometry, uint64_t *state)
+{
+    return bytes_random(geometry->outer * geometry->inner, state);
 }
 
 static inline size_t random_extent(uint64_t *state, size_t small, size_t large)
@@ -196,43 +275,60 @@ static inline size_t random_extent(uint64_t *state, size_t small, size_t large)
     return 1 + random_below(state, random_below(state, 4) == 0 ? large : small);
 }
 
-/* Odd sizes, one channel, one row, short and long rows; at most some ten thousand values. */
+/* Odd sizes, one channel, one row, rows of few and of many channels, of one value and of several,
+   short and long runs; some thousand values as a rule, at most 40000. */
 static inline normd_geometry geometry_random(uint64_t *state)
 {
-    switch (random_below(state, 4)) {
-    case 0: /* many rows of few channels */
-        return (normd_geometry){random_extent(state, 600, 9000), random_extent(state, 5, 40), 1};
-    case 1: /* many channels */
-        return (normd_geometry){random_extent(state, 20, 600), random_extent(state, 100, 1200), 1};
-    case 2: /* short runs */
-        return (normd_geometry){random_extent(state, 40, 400), random_extent(state, 7, 40),
-            2 + random_below(state, 60)};
-    default: /* long runs */
-        return (normd_geometry){random_extent(state, 4, 9), random_extent(state, 3, 9),
-            random_extent(state, 300, 9000)};
+    switch (random_below(state, 7)) {
+    case 0: /* many rows of few channels: segments of several lanes */
+        return (normd_geometry){random_extent(state, 600, 9000), random_extent(state, 3, 4), 1};
+    case 1:
+        return (normd_geometry){random_extent(state, 300, 700), random_extent(state, 9, 50), 1};
+    case 2: /* many channels, and more than fit into a strip */
+        return (normd_geometry){random_extent(state, 9, 30), random_extent(state, 130, 1300), 1};
+    case 3: /* rows of several values of a channel */
+        return (normd_geometry){
+            random_extent(state, 60, 600), random_extent(state, 4, 6), 2 + random_below(state, 14)};
+    case 4:
+        return (normd_geometry){random_extent(state, 6, 20), random_extent(state, 20, 120),
+            2 + random_below(state, 14)};
+    case 5: /* short runs, around whole groups of 16 */
+        return (normd_geometry){random_extent(state, 20, 80), random_extent(state, 3, 8),
+            16 * (1 + random_below(state, 4)) + random_below(state, 4)};
+    default: /* long runs, around whole segments of 4096 */
+        return (normd_geometry){random_extent(state, 2, 2), random_extent(state, 1, 2),
+            random_below(state, 3) == 0
+                ? 16 + random_below(state, 3000)
+                : 4096 * (1 + random_below(state, 2)) - 2 + random_below(state, 20)};
     }
 }
 
-/* The whole batch, or any part of it. */
+static inline normd_tile tile_whole(const normd_geometry *geometry)
+{
+    return (normd_tile){0, geometry->channels, 0, geometry->outer, 0, geometry->inner};
+}
+
+/* Of [0, extent) all, or every second time a part that is not empty. */
+static inline void range_random(size_t extent, size_t *begin, size_t *end, uint64_t *state)
+{
+    *begin = 0;
+    *end = extent;
+    if (random_below(state, 2) == 0) {
+        *begin = random_below(state, extent);
+        *end = *begin + 1 + random_below(state, extent - *begin);
+    }
+}
+
+/* The whole batch, or any part of it; of rows all values. */
 static inline normd_tile tile_random(const normd_geometry *geometry, uint64_t *state)
 {
-    normd_tile tile = {0, geometry->channels, 0, geometry->outer};
-    if (random_below(state, 2) == 0) {
-        tile.channel_begin = random_below(state, geometry->channels);
-        tile.channel_end =
-            tile.channel_begin + 1 + random_below(state, geometry->channels - tile.channel_begin);
-    }
-    if (random_below(state, 2) == 0) {
-        tile.outer_begin = random_below(state, geometry->outer);
-        tile.outer_end =
-            tile.outer_begin + 1 + random_below(state, geometry->outer - tile.outer_begin);
+    normd_tile tile = tile_whole(geometry);
+    range_random(geometry->channels, &tile.channel_begin, &tile.channel_end, state);
+    range_random(geometry->outer, &tile.outer_begin, &tile.outer_end, state);
+    if (geometry->inner >= 16) {
+        range_random(geometry->inner, &tile.inner_begin, &tile.inner_end, state);
     }
     return tile;
-}
-
-static inline const normd_kernel_set *kernels_of(const normd_kernels *row, int bits)
-{
-    return bits == 32 ? &row->f32 : &row->f64;
 }
 
 #endif
