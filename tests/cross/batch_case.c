@@ -26,14 +26,15 @@ typedef struct batch {
     bool gate;
 } batch;
 
-/* Sometimes large enough for several chunks of rows or pieces of runs. */
+/* Every third one is of several tiles: chunks of rows, pieces of runs, ranges of channels. */
 static normd_geometry batch_geometry(uint64_t *state)
 {
+    const normd_geometry large[] = {{80000, 3, 1}, {300, 300, 1}, {2, 1, 80000}, {4, 40, 700}};
     normd_geometry geometry = geometry_random(state);
-    if (random_below(state, 8) == 0) {
-        size_t extent = 80000 + random_below(state, 9000);
-        bool runs = random_below(state, 2) == 0;
-        geometry = runs ? (normd_geometry){2, 1, extent} : (normd_geometry){extent, 3, 1};
+    if (random_below(state, 3) == 0) {
+        geometry = large[random_below(state, sizeof large / sizeof *large)];
+        geometry.outer += random_below(state, 9);
+        geometry.inner += geometry.inner > 1 ? random_below(state, 9) : 0;
     }
     return geometry;
 }
