@@ -30,35 +30,35 @@ static __attribute__((noinline)) void few(int way, const elementwise_job *job, s
     }
 }
 
-NORMD_INLINE void vector(const elementwise *op, const elementwise_job *job, size_t at,
+NORMD_INLINE void vector(int way, bool streamed, const elementwise_job *job, size_t at,
     const real_vector *by, const uint8_t *mask)
 {
-    const real_vector zero = {0}, *gate = by + ((op->way & PROJECTS) != 0 ? PROJECTED : SCALED);
-    real_vector x = op->way != 0 ? load(job->x + at) : zero, gradient = load(job->dy + at);
-    if ((op->way & HAS_GATE) != 0) {
+    const real_vector zero = {0}, *gate = by + ((way & PROJECTS) != 0 ? PROJECTED : SCALED);
+    real_vector x = way != 0 ? load(job->x + at) : zero, gradient = load(job->dy + at);
+    if ((way & HAS_GATE) != 0) {
         real_vector y = ((x - gate[0]) - gate[1]) * gate[2] + gate[3];
         gradient = real_where(~(y <= 0), gradient);
     }
-    if ((op->way & PROJECTS) != 0) {
+    if ((way & PROJECTS) != 0) {
         real_vector centered = (x - by[HIGH]) - by[LOW];
         real_vector projected = (gradient - by[MEAN_DY]) - centered * by[SLOPE];
         gradient = mask == NULL ? projected : real_select(mask_of_bytes(mask), projected, gradient);
     }
-    put(op, job->out + at, gradient * by[SCALE]);
+    put(streamed, job->out + at, gradient * by[SCALE]);
 }
 
 /* Where a row does not count it is only scaled; its coefficients stay in their places. */
-NORMD_INLINE void scale_vector(const elementwise *op, const elementwise_job *job, size_t at,
+NORMD_INLINE void scale_vector(int way, bool streamed, const elementwise_job *job, size_t at,
     const real_vector *by, const uint8_t *mask)
 {
     (void)mask;
-    const real_vector *gate = by + PROJECTED;
+    const real_vector *gate = by + ((way & PROJECTS) != 0 ? PROJECTED : SCALED);
     real_vector gradient = load(job->dy + at);
-    if ((op->way & HAS_GATE) != 0) {
+    if ((way & HAS_GATE) != 0) {
         real_vector y = ((load(job->x + at) - gate[0]) - gate[1]) * gate[2] + gate[3];
         gradient = real_where(~(y <= 0), gradient);
     }
-    put(op, job->out + at, gradient * by[SCALE]);
+    put(streamed, job->out + at, gradient * by[SCALE]);
 }
 
 static __attribute__((noinline)) void scale_few(int way, const elementwise_job *job, size_t at,

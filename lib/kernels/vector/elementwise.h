@@ -37,7 +37,7 @@ typedef struct elementwise {
     int way; /* what the functions below make of it is up to them */
     /* A vector of values, from index `at` of the arrays on. `mask` (or NULL) has a byte for each.
      */
-    void (*vector)(const struct elementwise *op, const elementwise_job *job, size_t at,
+    void (*vector)(int way, bool streamed, const elementwise_job *job, size_t at,
         const real_vector *by, const uint8_t *mask);
     /* `count` values, one by one; value i has the coefficients by[k][i * step]. */
     void (*few)(int way, const elementwise_job *job, size_t at, size_t count, const real *const *by,
@@ -74,7 +74,7 @@ NORMD_INLINE void stretch(elementwise op, bool along, const elementwise_job *job
         for (int k = 0; along && k < op.coefficients; k++) {
             vectors[k] = load_reals(by[k] + i);
         }
-        op.vector(&op, job, at + i, vectors, mask != NULL ? mask + i : NULL);
+        op.vector(op.way, op.streamed, job, at + i, vectors, mask != NULL ? mask + i : NULL);
     }
     if (i < count) {
         const real *rest[MOST_COEFFICIENTS] = {NULL};
@@ -179,7 +179,7 @@ NORMD_INLINE void stretch_of_runs(
     }
     while (run_end < count) {
         for (; i + WIDTH <= run_end; i += WIDTH) {
-            op.vector(&op, job, at + i, vectors, NULL);
+            op.vector(op.way, op.streamed, job, at + i, vectors, NULL);
         }
         c++;
         for (int k = 0; k < op.coefficients; k++) {
@@ -191,7 +191,7 @@ NORMD_INLINE void stretch_of_runs(
             for (int k = 0; k < op.coefficients; k++) {
                 mixed[k] = real_select(own, vectors[k], next[k]);
             }
-            op.vector(&op, job, at + i, mixed, NULL);
+            op.vector(op.way, op.streamed, job, at + i, mixed, NULL);
             i += WIDTH;
         }
         for (int k = 0; k < op.coefficients; k++) {
@@ -200,7 +200,7 @@ NORMD_INLINE void stretch_of_runs(
         run_end += inner;
     }
     for (; i + WIDTH <= count; i += WIDTH) {
-        op.vector(&op, job, at + i, vectors, NULL);
+        op.vector(op.way, op.streamed, job, at + i, vectors, NULL);
     }
     if (i < count) {
         op.few(op.way, job, at + i, count - i, by, 0, NULL);
@@ -253,9 +253,9 @@ NORMD_INLINE void elementwise_tile(elementwise op, elementwise masked, const ele
     }
 }
 
-NORMD_INLINE void put(const elementwise *op, element *to, real_vector vector)
+NORMD_INLINE void put(bool streamed, element *to, real_vector vector)
 {
-    if (op->streamed) {
+    if (streamed) {
         store_streamed(to, vector);
     } else {
         store(to, vector);

@@ -17,13 +17,13 @@ static __attribute__((noinline)) void few(int relu, const elementwise_job *job, 
     }
 }
 
-NORMD_INLINE void vector(const elementwise *op, const elementwise_job *job, size_t at,
+NORMD_INLINE void vector(int way, bool streamed, const elementwise_job *job, size_t at,
     const real_vector *by, const uint8_t *mask)
 {
     (void)mask;
     real_vector y = ((load(job->x + at) - by[HIGH]) - by[LOW]) * by[SCALE] + by[BIAS];
-    y = op->way ? real_where(~(y < 0), y) : y;
-    put(op, job->out + at, y);
+    y = way ? real_where(~(y < 0), y) : y;
+    put(streamed, job->out + at, y);
 }
 
 NORMD_INLINE void run(int relu, bool streamed, const elementwise_job *job)
