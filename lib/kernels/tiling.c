@@ -10,6 +10,7 @@ enum {
     ENOUGH_TILES = 32,
     FEW_TILES = 8,
     CACHED_VALUES = 131072, /* of a tile whose sums and results are computed one after the other */
+    ROWS_VALUES = 32768,    /* of a tile of whole rows */
     LEAST_ROWS = 16,        /* in a chunk, so that merging costs little beside */
     ROW_STEP = 8,           /* the sums read so many rows side by side */
     CHANNEL_STEP = 32,      /* a cache line of 16-bit values */
@@ -69,7 +70,7 @@ static normd_tiling tiling_of_rows(const normd_geometry *geometry)
         return tiling_make(geometry, round_up(channels, CHANNEL_STEP), geometry->outer, SIZE_MAX);
     }
     size_t rows = larger(divide_up(geometry->outer, ENOUGH_TILES), LEAST_ROWS);
-    rows = larger(rows, divide_up(SMALL_VALUES, width));
+    rows = larger(rows, divide_up(ROWS_VALUES, width));
     rows = round_up(rows, ROW_STEP * normd_order_lanes(geometry));
     return tiling_make(geometry, geometry->channels, rows, SIZE_MAX);
 }
@@ -77,7 +78,7 @@ static normd_tiling tiling_of_rows(const normd_geometry *geometry)
 static normd_tiling tiling_of_runs(const normd_geometry *geometry)
 {
     size_t each = geometry->outer * geometry->inner;
-    size_t wanted = smaller(values_of(geometry) / ENOUGH_TILES, CACHED_VALUES / 2);
+    size_t wanted = smaller(values_of(geometry) / ENOUGH_TILES, CACHED_VALUES);
     wanted = larger(wanted, SMALL_VALUES);
     size_t channels = larger(wanted / each, 1);
     size_t ranges = divide_up(geometry->channels, channels);

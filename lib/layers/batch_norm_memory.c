@@ -14,9 +14,12 @@ normd_geometry normd_batch_norm_geometry(const normd_batch_norm *norm, const nor
     return geometry;
 }
 
+/* An odd number of cache lines: vectors that are read side by side are not a power of two apart,
+   where they would share the few places of one set of a cache. */
 static size_t vector_bytes(const normd_batch_norm *norm)
 {
-    return normd_round_to_line(norm->features * normd_dtype_size(norm->base.dtype));
+    size_t bytes = normd_round_to_line(norm->features * normd_dtype_size(norm->base.dtype));
+    return bytes / NORMD_ALIGNMENT % 2 == 1 ? bytes : bytes + NORMD_ALIGNMENT;
 }
 
 size_t normd_batch_norm_kept_bytes(const normd_batch_norm *norm)

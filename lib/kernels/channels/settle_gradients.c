@@ -41,9 +41,10 @@ void NORMD_KERNEL(settle_gradients)(
     const normd_gradient_settling *settling, size_t begin, size_t end)
 {
     assert(begin <= end && end <= settling->channels);
-    const double per_value = 1 / settling->count, *inverse = settling->inverse_deviation;
-    real *mean_dy = settling->mean_dy, *slope = settling->slope;
-    real *dgamma = settling->dgamma, *dbeta = settling->dbeta;
+    const double per_value = 1 / settling->count;
+    const double *restrict inverse = settling->inverse_deviation;
+    real *restrict mean_dy = settling->mean_dy, *restrict slope = settling->slope;
+    real *restrict dgamma = settling->dgamma, *restrict dbeta = settling->dbeta;
     for (size_t from = begin; from < end; from += BLOCK) {
         block_sums block;
         size_t some = end - from < BLOCK ? end - from : BLOCK;

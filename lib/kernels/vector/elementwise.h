@@ -16,8 +16,9 @@
  */
 enum {
     MOST_COEFFICIENTS = 9,
-    WIDE_ROW = 1024, /* most reals in a vector of coefficients */
-    FEW_VALUES = 64, /* rows of so many values are taken together */
+    WIDE_ROW = 1024,              /* most reals in a vector of coefficients */
+    UNIT = 16,                    /* a multiple of each vector's width */
+    FEW_VALUES = WIDE_ROW / UNIT, /* rows of so many values make up wide ones */
 };
 
 typedef struct elementwise_job {
@@ -101,7 +102,8 @@ static inline rows_plan rows_plan_of(const elementwise_job *job, size_t begin, s
     plan.width = plan.last_width = plan.own = (end - begin) * parts;
     if (job->mask == NULL && plan.width == all && all <= FEW_VALUES && plan.rows > 1) {
         size_t values = plan.rows * all;
-        plan.width = plan.stride = WIDE_ROW / all * all;
+        /* Whole vectors: `all` is at most WIDE_ROW / UNIT. */
+        plan.width = plan.stride = WIDE_ROW / (all * UNIT) * (all * UNIT);
         plan.rows = (values + plan.width - 1) / plan.width;
         plan.last_width = values - (plan.rows - 1) * plan.width;
     }

@@ -122,17 +122,14 @@ NORMD_INLINE void merge_lanes(summation op, lane_strip *strip, size_t to, size_t
     merge(op, a, b, count, 1);
 }
 
-/* Adds the lanes, merged, to the totals. */
-NORMD_INLINE void strip_end_segment(summation op, lane_strip *strip)
+/* The pairwise merging of the lanes. */
+NORMD_INLINE void strip_merge_lanes(summation op, lane_strip *strip)
 {
-    double *const totals[] = {strip->total[0], strip->total[1], strip->total[2]};
-    double *const lanes[] = {strip->lane[0], strip->lane[1], strip->lane[2]};
     if (normd_order_is_rows(strip->geometry)) {
         size_t width = strip->channels * strip->parts;
         for (size_t half = strip->lanes / 2; half > 0; half /= 2) {
             merge_lanes(op, strip, 0, half * width, half * width);
         }
-        merge(op, totals, lanes, width, 1);
         return;
     }
     for (size_t c = 0; c < strip->channels; c++) {
@@ -141,7 +138,33 @@ NORMD_INLINE void strip_end_segment(summation op, lane_strip *strip)
         merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 2, 2);
         merge_lanes(op, strip, c * NORMD_RUN_LANES, c * NORMD_RUN_LANES + 1, 1);
     }
-    merge(op, totals, lanes, strip->channels, NORMD_RUN_LANES);
+}
+
+/* Makes the merged lanes the totals. */
+NORMD_INLINE void strip_set_totals(summation op, lane_strip *strip, size_t count, size_t step)
+{
+    for (int q = 0; q < op.sums; q++) {
+        double *to = strip->total[q];
+        const double *from = strip->lane[q];
+        for (size_t l = 0; l < count; l++) {
+            to[l] = from[l * step];
+        }
+    }
+}
+
+/* Adds the lanes, merged, to the totals; the first segment's become the totals. */
+NORMD_INLINE void strip_end_segment(summation op, lane_strip *strip, bool first)
+{
+    bool rows = normd_order_is_rows(strip->geometry);
+    size_t count = strip->channels * strip->parts, step = rows ? 1 : NORMD_RUN_LANES;
+    strip_merge_lanes(op, strip);
+    if (first) {
+        strip_set_totals(op, strip, count, step);
+        return;
+    }
+    double *const totals[] = {strip->total[0], strip->total[1], strip->total[2]};
+    double *const lanes[] = {strip->lane[0], strip->lane[1], strip->lane[2]};
+    merge(op, totals, lanes, count, step);
 }
 
 /* Makes total[q][c] the sums of channel channel_begin + c. */

@@ -81,9 +81,9 @@ typedef NORMD_VECTOR(uint32_t, NORMD_VECTOR_BYTES / 2) narrow_half_bits;
 NORMD_INLINE half_bits narrow_bits(half_bits bits)
 {
 #if defined(NORMD_TYPE_BF16)
-    half_bits rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-    half_bits nan = bits >> 16 | 0x40u;
-    return NORMD_SELECT((half_bits)((bits & 0x7fffffffu) > 0x7f800000u), nan, rounded);
+    half_bits nan = (half_bits)((real_vector)bits != (real_vector)bits);
+    half_bits up = ~nan & ((bits >> 16 & 1u) + 0x7fffu);
+    return (bits + up) >> 16 | (nan & 0x40u);
 #else
     half_bits sign = bits >> 16 & 0x8000u, rest = bits & 0x7fffffffu;
     half_bits normal = (rest + 0xc8000fffu + (rest >> 13 & 1u)) >> 13;
@@ -104,6 +104,14 @@ NORMD_INLINE real_vector load(const element *from)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)from));
 #elif defined(NORMD_TYPE_F16) && defined(__F16C__)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
+#elif NORMD_VECTOR_BYTES == 64
+    half_bits half =
+        (half_bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from));
+    return NORMD_WIDEN(real_vector, half_bits, half);
+#elif NORMD_VECTOR_BYTES == 32
+    half_bits half =
+        (half_bits)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
+    return NORMD_WIDEN(real_vector, half_bits, half);
 #else
     half_bits half = __builtin_convertvector(NORMD_LOAD(half_vector, from), half_bits);
     return NORMD_WIDEN(real_vector, half_bits, half);
@@ -116,6 +124,14 @@ NORMD_INLINE narrow_vector load_narrow(const element *from)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
 #elif defined(NORMD_TYPE_F16) && defined(__F16C__)
     return _mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)(const void *)from));
+#elif NORMD_VECTOR_BYTES == 64
+    narrow_half_bits half = (narrow_half_bits)_mm256_cvtepu16_epi32(
+        _mm_loadu_si128((const __m128i *)(const void *)from));
+    return NORMD_WIDEN(narrow_vector, narrow_half_bits, half);
+#elif NORMD_VECTOR_BYTES == 32
+    narrow_half_bits half =
+        (narrow_half_bits)_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from));
+    return NORMD_WIDEN(narrow_vector, narrow_half_bits, half);
 #else
     narrow_half_bits half =
         __builtin_convertvector(NORMD_LOAD(narrow_half_vector, from), narrow_half_bits);

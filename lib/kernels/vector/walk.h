@@ -158,7 +158,7 @@ NORMD_INLINE void add_rows_segment(summation op, lane_strip *strip, const normd_
     }
 }
 
-/* How far ahead of a run its next rows are fetched, in elements; and which lanes of a unit the
+/* How far ahead of a run later rows are fetched, in elements, or 0; and which lanes of a unit the
    values after the last whole unit go to. */
 typedef struct run_plan {
     size_t length, rest, ahead;
@@ -179,6 +179,10 @@ NORMD_INLINE run_plan run_plan_of(size_t g, size_t length, size_t ahead)
 NORMD_INLINE void fetch_ahead(
     summation op, const run_plan *plan, const element *x, const element *dy)
 {
+    /* Where values have 16 bits, every other line would be fetched twice. */
+    if (plan->ahead == 0 || sizeof *x < sizeof(float)) {
+        return;
+    }
     __builtin_prefetch(x + plan->ahead, 0, 2);
     if (op.reads_dy) {
         __builtin_prefetch(dy + plan->ahead, 0, 2);
@@ -230,7 +234,8 @@ NORMD_INLINE void add_channel_runs(summation op, lane_strip *strip, const normd_
     for (size_t g = 0; g < UNIT; g += GROUP) {
         lane_group group;
         group_begin(op, &group, strip, true, c * UNIT + g, c);
-        run_plan plan = run_plan_of(g, length, rows * stride);
+        bool more = outer + rows < segment->outer_end;
+        run_plan plan = run_plan_of(g, length, more ? rows * stride : 0);
         for (size_t r = 0; r < rows; r++) {
             const element *x = strip->x + at + r * stride;
             const element *dy = op.reads_dy ? strip->dy + at + r * stride : x;
@@ -263,10 +268,11 @@ NORMD_INLINE void strip_sum(summation op, lane_strip *strip)
 {
     bool rows = normd_order_is_rows(strip->geometry);
     size_t lanes = strip->lanes * strip->parts * strip->channels;
-    for (int q = 0; q < op.sums; q++) {
+    normd_segment segment = normd_order_first(strip->geometry, strip->tile);
+    bool first = true;
+    for (int q = 0; q < op.sums && !normd_order_holds(strip->tile, &segment); q++) {
         memset(strip->total[q], 0, strip->parts * strip->channels * sizeof(double));
     }
-    normd_segment segment = normd_order_first(strip->geometry, strip->tile);
     while (normd_order_holds(strip->tile, &segment)) {
         for (int q = 0; q < op.sums; q++) {
             memset(strip->lane[q], 0, (lanes + UNIT) * sizeof(double));
@@ -276,7 +282,8 @@ NORMD_INLINE void strip_sum(summation op, lane_strip *strip)
         } else {
             add_runs_segment(op, strip, &segment);
         }
-        strip_end_segment(op, strip);
+        strip_end_segment(op, strip, first);
+        first = false;
         segment = normd_order_next(strip->geometry, strip->tile, segment);
     }
     strip_end(op, strip);

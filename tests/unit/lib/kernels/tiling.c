@@ -108,7 +108,7 @@ static void shapes_give_the_tiles_that_are_written_down(void **unused)
         size_t ranges, chunks, rows, channels;
     } table[] = {
         {{64, 256, 1}, 1, 1, 64, 256},
-        {{256, 1024, 1}, 1, 16, 16, 1024},
+        {{256, 1024, 1}, 1, 8, 32, 1024},
         {{4096, 1024, 1}, 1, 32, 128, 1024},
         {{32768, 1024, 1}, 1, 32, 1024, 1024},
         {{100000, 64, 1}, 1, 32, 3128, 64},
@@ -117,7 +117,7 @@ static void shapes_give_the_tiles_that_are_written_down(void **unused)
         {{32, 64, 3136}, 64, 1, 32, 1},
         {{32, 256, 196}, 32, 1, 32, 8},
         {{8, 2048, 49}, 32, 1, 8, 64},
-        {{256, 512, 100}, 256, 1, 256, 2},
+        {{256, 512, 100}, 103, 1, 256, 5},
         {{32, 3, 50176}, 3, 16, 2, 1},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
