@@ -130,7 +130,8 @@ static inline const real *rows_plan_coefficient(
 /* A tile of rows. Where a row does not count, `masked` takes the place of the operation. */
 NORMD_INLINE void elementwise_rows(elementwise op, elementwise masked, const elementwise_job *job)
 {
-    real room[MOST_COEFFICIENTS][WIDE_ROW];
+    /* A unit more, or all vectors would begin in the same set of a cache. */
+    real room[MOST_COEFFICIENTS][WIDE_ROW + UNIT];
     const normd_tile *tile = job->tile;
     size_t parts = job->geometry->inner, most = WIDE_ROW / parts;
     for (size_t c = tile->channel_begin; c < tile->channel_end; c += most) {

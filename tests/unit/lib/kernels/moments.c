@@ -139,7 +139,7 @@ static void many_chunks_are_right_too(void **unused)
     const data_kind kinds[] = {DATA_NORMAL, DATA_FIRST_OUTLIER, DATA_TWO_OUTLIERS, DATA_OFFSET_1E8,
         DATA_WIDE, DATA_ALTERNATING, DATA_ONE_TINY};
     const normd_geometry geometries[] = {
-        {60000, 1, 1}, {700, 40, 1}, {1, 1, 60001}, {45, 1, 1300}, {9000, 1, 5}};
+        {60000, 1, 1}, {1700, 40, 1}, {1, 1, 60001}, {45, 1, 1300}, {9000, 1, 5}};
     for (size_t g = 0; g < sizeof geometries / sizeof geometries[0]; g++) {
         normd_tiling tiling = normd_tiling_of(&geometries[g]);
         assert_true(tiling.chunks > 1);
