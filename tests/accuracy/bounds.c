@@ -8,7 +8,7 @@ static const double v = DBL_EPSILON / 2;
 static const double v_tiny = DBL_TRUE_MIN;
 /* For products of roundings: 16 of floats. */
 static const double second_order = 1.000001;
-/* Where |mean| is up to so many times sqrt(variance + eps), sums of dy x may be taken about 0:
+/* Where |mean| is up to so many times sqrt(variance + eps), sums of dy x of floats are taken about 0:
    2^16, and the rounding of what is compared. */
 static const double far_mean = 0x1p16 * 1.001;
 
@@ -50,14 +50,14 @@ static double rounding_of(normd_dtype dtype, quad mean)
         mean - (dtype == NORMD_F32 ? (quad)(float)mean : (quad)(double)mean));
 }
 
-/* The errors of mean and variance. Plain sums stand only where they are certain; others are made
-   again about the mean, without error in the sum. */
+/* The errors of mean and variance. Plain sums stand only where they are certain, and never for
+   doubles; others are made again about the mean, without error in the sum. */
 static void bound_moments(const accuracy_batch *batch, const accuracy_moments *m, channel_errors *e)
 {
     bool narrow = batch->dtype == NORMD_F32;
     double K = e->additions, variance = (double)m->variance;
-    double certain = (narrow ? 0x1p-25 : 0x1p-40) * variance;
-    bool may_be_plain = K / 4.0 * v * m->square <= certain;
+    double certain = 0x1p-26 * variance;
+    bool may_be_plain = narrow && K / 4.0 * v * m->square <= certain;
     double plain = smaller((3.0 * K + 5.0) * v * m->square, certain);
     double off_center = e->u * e->mean_size + K * v * m->absolute;
     double centered = (K + 8.0) * v * (variance + 3.0 * off_center * off_center);
@@ -127,7 +127,7 @@ static double centered_sum_error(
     double K = e->additions;
     double of_mean = e->mean * fabs((double)g->dbeta);
     double underflow = (double)batch->count * v_tiny; /* of the products */
-    if (e->mean_size * e->inverse <= far_mean) {
+    if (batch->dtype == NORMD_F32 && e->mean_size * e->inverse <= far_mean) {
         return (K + 2.0) * v * (g->dy_x + e->mean_size * g->dy) + of_mean + underflow;
     }
     return v * ((K + 4.0) * g->dy_centered + e->u * e->mean_size * g->dy) + of_mean + underflow;
