@@ -85,6 +85,11 @@ static normd_tiling tiling_of_runs(const normd_geometry *geometry)
     if (each <= CACHED_VALUES && ranges >= FEW_TILES) {
         return tiling_make(geometry, channels, geometry->outer, SIZE_MAX);
     }
+    if (geometry->outer >= ENOUGH_TILES) {
+        size_t rows = divide_up(SMALL_VALUES, geometry->channels * geometry->inner);
+        rows = larger(rows, divide_up(geometry->outer, ENOUGH_TILES));
+        return tiling_make(geometry, geometry->channels, rows, SIZE_MAX);
+    }
     size_t chunks = larger(divide_up(ENOUGH_TILES, geometry->channels), each / PIECE_VALUES);
     chunks = smaller(chunks, larger(each / SMALL_VALUES, 1));
     size_t rows = divide_up(geometry->outer, smaller(chunks, geometry->outer));

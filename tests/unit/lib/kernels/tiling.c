@@ -118,7 +118,9 @@ static void shapes_give_the_tiles_that_are_written_down(void **unused)
         {{32, 256, 196}, 32, 1, 32, 8},
         {{8, 2048, 49}, 32, 1, 8, 64},
         {{256, 512, 100}, 103, 1, 256, 5},
-        {{32, 3, 50176}, 3, 16, 2, 1},
+        {{32, 3, 50176}, 1, 32, 1, 3},
+        {{8192, 64, 196}, 1, 32, 256, 64},
+        {{2, 3, 50176}, 3, 6, 1, 1},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         normd_tiling tiling = normd_tiling_of(&table[i].geometry);
