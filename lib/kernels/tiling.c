@@ -15,6 +15,7 @@ enum {
     ROW_STEP = 8,           /* the sums read so many rows side by side */
     CHANNEL_STEP = 32,      /* a cache line of 16-bit values */
     MEMORY_RUN = 512,       /* least neighbouring values of a row in one tile */
+    LONG_PIECE = 384,       /* neighbouring values of a row that are read at nearly full speed */
     PIECE_STEP = NORMD_LANE_VALUES * NORMD_RUN_LANES,
     PIECE_VALUES = 65536,
 };
@@ -82,7 +83,8 @@ static normd_tiling tiling_of_runs(const normd_geometry *geometry)
     wanted = larger(wanted, SMALL_VALUES);
     size_t channels = larger(wanted / each, 1);
     size_t ranges = divide_up(geometry->channels, channels);
-    if (each <= CACHED_VALUES && ranges >= FEW_TILES) {
+    bool long_runs = channels * geometry->inner >= LONG_PIECE || geometry->outer < ENOUGH_TILES;
+    if (each <= CACHED_VALUES && ranges >= FEW_TILES && long_runs) {
         return tiling_make(geometry, channels, geometry->outer, SIZE_MAX);
     }
     if (geometry->outer >= ENOUGH_TILES) {

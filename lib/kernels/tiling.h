@@ -12,9 +12,9 @@
  *   - A small batch is one tile: a plain call, no handoff.
  *   - Rows (inner < 16) lie in memory one after the other, and memory is only fast in long runs: a
  *     tile is some whole rows. With few rows, it is all rows of a range of channels.
- *   - Runs (inner >= 16): all rows of some channels, as long as they fit into a second-level cache:
- *     the sums and what is done with them then read memory once. Else whole rows, as above, or
- *     with few rows, pieces of runs.
+ *   - Runs (inner >= 16): all rows of some channels, if they fit into a second-level cache and are
+ *     not read in too short pieces: the sums and what is done with them then read memory once. Else
+ *     whole rows, as above, or with few rows, pieces of runs.
  *
  *   shape (outer, channels, inner)    ranges x chunks    a tile's (rows, channels)
  *   (64, 256, 1)                           1 x 1             (64, 256)
@@ -29,6 +29,7 @@
  *   (8, 2048, 49)                         32 x 1             (8, 64)
  *   (256, 512, 100)                      103 x 1             (256, 5)
  *   (32, 3, 50176)                         1 x 32            (1, 3)
+ *   (512, 64, 196)                         1 x 32            (16, 64)
  *   (8192, 64, 196)                        1 x 32            (256, 64)
  *   (2, 3, 50176)                          3 x 6             (1, 1)
  */
