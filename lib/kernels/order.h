@@ -15,10 +15,11 @@
  * chain of additions, and the lanes are merged pairwise: lane l with lane l + half, where half is
  * ..., 4, 2, 1. The results of the segments are added one after the other.
  *
- *   Rows, inner < 16. There are L lanes: the largest power of two up to 64 with
- *       L * channels * inner <= 64, at least 1. A segment is 256 * L rows, its row r goes to lane
- *       r % L. The values of each i < inner are summed apart, as if they were channels of their
- *       own; at the end their sums are added in the order of i.
+ *   Rows, inner < 16. There are L lanes: the largest power of two up to 16 for which
+ *       L * channels * inner <= 1024 and 64 * L <= outer of the whole batch, at least 1. A segment
+ *       is 256 * L rows, its row r goes to lane r % L. The values of each i < inner are summed
+ *       apart, as if they were channels of their own; at the end their sums are added in the order
+ *       of i.
  *   Runs, inner >= 16. There are 16 lanes. A segment is as many whole runs as fit into 256 * 16
  *       values, or a piece of so many values where a run has more. The values of a run or piece go
  *       to lanes 0, 1, ..., 15, 0, 1, ..., but the last ones, n < 16, to the last lanes: 16 - n,
@@ -26,7 +27,9 @@
  */
 enum {
     NORMD_RUN_LANES = 16,
-    NORMD_ROW_LANES = 64,    /* most lanes of rows, and most lanes of a whole row with L > 1 */
+    NORMD_ROW_LANES = 16,    /* most lanes of rows */
+    NORMD_ROW_SPAN = 1024,   /* most lanes of all channels, where there is more than one of each */
+    NORMD_ROWS_OF_LANE = 64, /* least rows of the batch that make another lane worth while */
     NORMD_LANE_VALUES = 256, /* of one segment; twice as many at most where runs are ragged */
 };
 
@@ -42,7 +45,9 @@ static inline size_t normd_order_lanes(const normd_geometry *geometry)
         return NORMD_RUN_LANES;
     }
     size_t lanes = NORMD_ROW_LANES;
-    while (lanes > 1 && lanes * geometry->channels * geometry->inner > NORMD_ROW_LANES) {
+    size_t width = geometry->channels * geometry->inner;
+    while (lanes > 1 &&
+           (lanes * width > NORMD_ROW_SPAN || lanes * NORMD_ROWS_OF_LANE > geometry->outer)) {
         lanes /= 2;
     }
     return lanes;

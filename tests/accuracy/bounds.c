@@ -8,8 +8,8 @@ static const double v = DBL_EPSILON / 2;
 static const double v_tiny = DBL_TRUE_MIN;
 /* For products of roundings: 16 of floats. */
 static const double second_order = 1.000001;
-/* Where |mean| is up to so many times sqrt(variance + eps), sums of dy x of floats are taken about 0:
-   2^16, and the rounding of what is compared. */
+/* Where |mean| is up to so many times sqrt(variance + eps), sums of dy x of floats are taken about
+   0: 2^16, and the rounding of what is compared. */
 static const double far_mean = 0x1p16 * 1.001;
 
 /* Errors of what a channel's coefficients are made of; names as in README.md. */

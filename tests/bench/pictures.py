@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.fonttype"] = "none"  # letters stay letters
 from matplotlib import pyplot  # noqa: E402
 
 import points  # noqa: E402
