@@ -45,8 +45,7 @@
 #define NORMD_ROW_MAP(X)                                                                           \
     X(reference, true)                                                                             \
     X(baseline, true)                                                                              \
-    X(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&                     \
-                __builtin_cpu_supports("f16c"))                                                    \
+    X(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && machine_has_f16c()) \
     X(avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&           \
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
 #else

@@ -5,6 +5,18 @@
 
 #include "lib/kernels/rows.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Clang's __builtin_cpu_supports does not know it. Whether the system saves the registers is asked
+   along with AVX2. */
+static bool machine_has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 #define ROW_SUPPORTED(row, test)                                                                   \
     static bool row##_supported(void)                                                              \
     {                                                                                              \
