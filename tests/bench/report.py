@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of compare.py as text, and its geometric means."""
+"""The table of compare.py as text, and its geometric means.
 
+    report.py FILE.json      the same as Markdown, a table for each type and number of threads
+"""
+
+import json
 import math
+import sys
+from pathlib import Path
 
 import points
 
@@ -101,3 +107,55 @@ def foot(results):
     lines.append(f"\n{', '.join(results['programs'].values())}; load {results['load_before'][0]:.1f}"
                  f" before, {results['load_after'][0]:.1f} after")
     return "\n".join(lines)
+
+
+TITLES = {"train_forward": "train", "eval_forward": "eval", "forward_backward": "fwd+bwd"}
+
+
+def cell(row):
+    """Milliseconds, how many times as long the fastest peer takes, and the share of the copy."""
+    return f"{1e3 * row['ours']['median']:.3g} · {row['ratio']:.2f} · {row['share_memory']:.0%}"
+
+
+def markdown_table(rows):
+    found = {}
+    for row in rows:
+        found.setdefault((tuple(row["shape"]), row["layout"]), {})[row["operation"]] = row
+    yield "| shape | layout | " + " | ".join(TITLES.values()) + " |"
+    yield "|---" * (2 + len(TITLES)) + "|"
+    for (shape, layout), cells in found.items():
+        place = layout if len(shape) > 2 else ""
+        texts = [cell(cells[operation]) if operation in cells else "" for operation in TITLES]
+        yield f"| {points.name(shape)} | {place} | " + " | ".join(texts) + " |"
+
+
+def better_layouts(rows):
+    """Of each shape the row of our faster layout, as the peers' counts."""
+    best = {}
+    for row in rows:
+        key = tuple(row["shape"])
+        if key not in best or row["ratio"] > best[key]["ratio"]:
+            best[key] = row
+    return list(best.values())
+
+
+def markdown(results):
+    keys = dict.fromkeys((row["dtype"], row["threads"]) for row in results["rows"])
+    for dtype, threads in keys:
+        rows = [row for row in results["rows"] if (row["dtype"], row["threads"]) == (dtype, threads)
+                and row["ratio"] is not None]
+        yield f"### {dtype}, {threads} thread{'s' if threads > 1 else ''}\n"
+        yield from markdown_table(rows)
+        yield "\nGeometric means of the ratios, over all rows and over the better of our layouts:\n"
+        for operation, title in TITLES.items():
+            chosen = [row for row in rows if row["operation"] == operation]
+            better = better_layouts(chosen)
+            if chosen:
+                yield (f"- {title}: {geometric_mean([row['ratio'] for row in chosen]):.2f} and "
+                       f"{geometric_mean([row['ratio'] for row in better]):.2f}; the least of the latter "
+                       f"{min(row['ratio'] for row in better):.2f}")
+        yield ""
+
+
+if __name__ == "__main__":
+    print("\n".join(markdown(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))
