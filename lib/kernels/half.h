@@ -6,9 +6,8 @@
 #include <string.h>
 
 /*
- * The two 16-bit formats, to float and back, rounded to nearest even. Integer arithmetic and
- * selections without branches: the same expressions serve a single value and a vector of them
- * (vector/vector.h). NaN stays NaN.
+ * The two 16-bit formats, to float and back, rounded to nearest even; NaN stays NaN, and becomes
+ * quiet. vector/vector.h has the same expressions for vectors.
  */
 
 static inline float normd_float_of_bits(uint32_t bits)
@@ -41,15 +40,16 @@ static inline uint16_t normd_bf16_narrow(float value)
 }
 
 /* Half: 5 bits of exponent with bias 15, 10 bits of fraction. Taken as a float's bits, exponent and
-   fraction are too small by 2^112; the multiplication is exact, for denormals too. */
+   fraction are too small by 2^112; the multiplication is exact, for denormals too. Only what is not
+   finite needs its exponent put there by hand; masks instead of conditions let the compiler make
+   vector code of a loop. */
 static inline float normd_f16_widen(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16, rest = (uint32_t)(half & 0x7fffu) << 13;
-    if (rest >= 0x0f800000u) { /* infinity; NaN becomes quiet */
-        return normd_float_of_bits(
-            sign | 0x7f800000u | rest | (rest > 0x0f800000u ? 0x400000u : 0u));
-    }
-    return normd_float_of_bits(sign | normd_bits_of_float(normd_float_of_bits(rest) * 0x1p112f));
+    uint32_t bits = normd_bits_of_float(normd_float_of_bits(rest) * 0x1p112f);
+    uint32_t not_finite = 0u - (uint32_t)(rest >= 0x0f800000u);
+    uint32_t nan = 0u - (uint32_t)(rest > 0x0f800000u);
+    return normd_float_of_bits(sign | bits | (not_finite & 0x7f800000u) | (nan & 0x400000u));
 }
 
 static inline uint16_t normd_f16_narrow(float value)

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "lib/kernels/half.h"
+
 /* One value of each type from bytes that may lie anywhere. */
 #define DEFINE_LOAD(name, type)                                                                    \
     static inline type load_##name(const unsigned char *from)                                      \
@@ -24,24 +26,9 @@ DEFINE_LOAD(u32, uint32_t)
 DEFINE_LOAD(u64, uint64_t)
 #undef DEFINE_LOAD
 
-/* Half precision has 5 bits of exponent with bias 15 and 10 of fraction. Put in the place of a
-   float's, the value is 2^-112 times too small, and the product with 2^112 is exact, for subnormal
-   halves as well. Only the exponent of infinity and NaN must be put there by hand; a mask instead
-   of a condition lets the compiler vectorize the loops. */
 static inline float load_f16(const unsigned char *from)
 {
-    uint32_t half = load_u16(from);
-    uint32_t shifted = (half & 0x7fffu) << 13;
-    float scaled;
-    memcpy(&scaled, &shifted, sizeof scaled);
-    scaled *= 0x1p112f;
-    uint32_t bits;
-    memcpy(&bits, &scaled, sizeof bits);
-    uint32_t not_finite = 0u - (uint32_t)(shifted >= 0x0f800000u);
-    bits |= (not_finite & 0x7f800000u) | (half & 0x8000u) << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return normd_f16_widen(load_u16(from));
 }
 
 /* The types that values come in: (dtype, how to load one, bytes of one). */

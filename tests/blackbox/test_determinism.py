@@ -108,7 +108,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(threads):
     assert (chosen, digests) == expected()
 
 
-@pytest.mark.parametrize("name", ["reference", "baseline", "avx2", "avx512", "neon"])
+@pytest.mark.parametrize("name", ["reference", "baseline", "avx2", "avx512"])
 def test_bits_do_not_depend_on_the_instruction_set(name):
     # A daemon that cannot have it says so and ends.
     probe = subprocess.Popen(

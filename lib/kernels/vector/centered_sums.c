@@ -31,20 +31,13 @@ void NORMD_KERNEL(centered_sums)(const void *x, const normd_geometry *geometry,
         return;
     }
     lane_strip strip;
-    strip.x = x;
-    strip.mask = mask;
-    strip.geometry = geometry;
-    strip.tile = tile;
-    for (size_t c = tile->channel_begin; c < tile->channel_end;) {
-        if (wanted != NULL && wanted[c] == 0) {
-            c++;
-            continue;
-        }
-        strip_begin(&strip, c, wanted_end(wanted, c, tile->channel_end));
+    strip_open(&strip, x, NULL, mask, geometry, tile);
+    while (strip_next(&strip, wanted)) {
         strip_set_constant(&strip, 0, center);
         strip_sum((summation){.sums = 3, .constants = 1, .error_free = true, .add = add}, &strip);
-        for (size_t i = 0; i < strip.channels; i++, c++) {
-            if (wanted == NULL || wanted[c] != 0) {
+        for (size_t i = 0; i < strip.channels; i++) {
+            size_t c = strip.channel_begin + i;
+            if (is_wanted(wanted, c)) {
                 sums[c] =
                     (normd_centered_sums){strip.total[0][i], strip.total[1][i], strip.total[2][i]};
             }

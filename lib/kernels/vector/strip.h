@@ -57,14 +57,43 @@ typedef struct summation {
         lane_group *group, int part, const element *x, const element *dy, const narrow_mask *mask);
 } summation;
 
-/* A strip of as many channels from `channel` on as fit and come before `end`. */
-static inline void strip_begin(lane_strip *strip, size_t channel, size_t end)
+/* Before the first strip of a tile. */
+static inline void strip_open(lane_strip *strip, const void *x, const void *dy, const uint8_t *mask,
+    const normd_geometry *geometry, const normd_tile *tile)
 {
-    strip->lanes = normd_order_lanes(strip->geometry);
-    strip->parts = normd_order_parts(strip->geometry);
+    strip->x = x;
+    strip->dy = dy;
+    strip->mask = mask;
+    strip->geometry = geometry;
+    strip->tile = tile;
+    strip->lanes = normd_order_lanes(geometry);
+    strip->parts = normd_order_parts(geometry);
+    strip->channel_begin = tile->channel_begin;
+    strip->channels = 0;
+}
+
+static inline bool is_wanted(const uint8_t *wanted, size_t channel)
+{
+    return wanted == NULL || wanted[channel] != 0;
+}
+
+/* The next strip: as many neighbouring channels as fit. With `wanted`, it begins and ends with one
+   that is wanted, and gaps narrower than a unit are taken along. False when there is none left. */
+static inline bool strip_next(lane_strip *strip, const uint8_t *wanted)
+{
+    size_t begin = strip->channel_begin + strip->channels, end = strip->tile->channel_end;
     size_t most = STRIP / (strip->lanes * strip->parts);
-    strip->channel_begin = channel;
-    strip->channels = end - channel < most ? end - channel : most;
+    while (begin < end && !is_wanted(wanted, begin)) {
+        begin++;
+    }
+    end = end - begin < most ? end : begin + most;
+    size_t last = begin;
+    for (size_t c = begin; wanted != NULL && c < end && c - last <= UNIT; c++) {
+        last = is_wanted(wanted, c) ? c : last;
+    }
+    strip->channel_begin = begin;
+    strip->channels = wanted != NULL && begin < end ? last + 1 - begin : end - begin;
+    return strip->channels > 0;
 }
 
 /* Sets constant k of all lanes from the C coefficients `values`, or to zero when it is NULL. */

@@ -22,15 +22,11 @@ void NORMD_KERNEL(sums)(const void *x, const normd_geometry *geometry, const nor
         return;
     }
     lane_strip strip;
-    strip.x = x;
-    strip.mask = mask;
-    strip.geometry = geometry;
-    strip.tile = tile;
-    for (size_t c = tile->channel_begin; c < tile->channel_end; c += strip.channels) {
-        strip_begin(&strip, c, tile->channel_end);
+    strip_open(&strip, x, NULL, mask, geometry, tile);
+    while (strip_next(&strip, NULL)) {
         strip_sum((summation){.sums = 2, .add = add}, &strip);
         for (size_t i = 0; i < strip.channels; i++) {
-            sums[c + i] = (normd_sums){strip.total[0][i], strip.total[1][i]};
+            sums[strip.channel_begin + i] = (normd_sums){strip.total[0][i], strip.total[1][i]};
         }
     }
 }

@@ -296,15 +296,4 @@ static inline bool is_for_reference(const normd_geometry *geometry, const uint8_
     return mask != NULL && normd_order_is_rows(geometry) && geometry->inner > 1;
 }
 
-/* The end of the range of wanted channels that begins at `channel`; gaps narrower than a unit are
-   taken along. */
-static inline size_t wanted_end(const uint8_t *wanted, size_t channel, size_t end)
-{
-    size_t last = channel;
-    for (size_t c = channel + 1; c < end && c - last <= UNIT; c++) {
-        last = wanted == NULL || wanted[c] != 0 ? c : last;
-    }
-    return last + 1;
-}
-
 #endif
