@@ -77,6 +77,7 @@ void normd_model_release(normd_model *model)
     }
     free(model->layer);
     free(model->update_tile);
+    free(model->created);
     normd_optimizer_destroy(model->optimizer);
     free(model);
 }

@@ -51,6 +51,9 @@ typedef struct normd_model {
     size_t first_trained; /* the first layer with a trainable parameter; `layers`: none */
     bool first_checks;    /* the first layer finds values of x that are not finite by itself */
     bool propagates_nonfinite;
+    /* JSON of the configuration that the session was created from, when this is another since; else
+       NULL. Set before any other thread sees the model; allocated. */
+    char *created;
 } normd_model;
 
 /* Reads a configuration (see session.h). `compute` without its kernels and type: `kernels` gives

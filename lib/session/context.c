@@ -16,6 +16,7 @@ normd_context *normd_context_take(normd_session *session)
 
 void normd_context_drop(normd_session *session, normd_context *context)
 {
+    normd_model_release(context->model);
     normd_plan_release(context->plan);
     normd_slab_release(context->parameters);
     normd_buffer_release(context->x);

@@ -49,6 +49,11 @@ static json_t *make_metadata(const normd_snapshot *snapshot)
             NORMD_METADATA_CONFIGURATION, text, NORMD_METADATA_VERSION, version,
             NORMD_METADATA_STEPS, steps, NORMD_METADATA_DIGEST, digest);
     }
+    if (metadata != NULL && model->created != NULL &&
+        !normd_layer_put(metadata, NORMD_METADATA_CREATED, json_string(model->created))) {
+        json_decref(metadata);
+        metadata = NULL;
+    }
     free(text);
     return metadata;
 }

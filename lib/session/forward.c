@@ -58,6 +58,7 @@ static void keep(normd_work *work, normd_context *context, uint64_t now)
     context->x = work->x;
     context->arena = work->arena;
     context->mask = work->mask;
+    context->model = normd_model_retain(session->model);
     context->pass = work->pass;
     context->pass.statistics = NULL;
     context->pass.derived = NULL;

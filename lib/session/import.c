@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/exchange/safetensors.h"
+#include "lib/session/description.h"
 #include "lib/session/load.h"
 #include "lib/session/tensor_names.h"
 
@@ -25,53 +26,6 @@ normd_status normd_session_import(
     normd_safetensors_close(tensors);
     *version = session->current->version;
     return status;
-}
-
-/* Initial values that came as arrays are in the tensors; the configuration only says that they were
-   arrays, which nothing can be created from. */
-static bool is_array_initializer(const json_t *value)
-{
-    const char *name = json_string_value(json_object_get(value, "name"));
-    return name != NULL && strcmp(name, "array") == 0;
-}
-
-static void strip_array_initializers(json_t *configuration)
-{
-    size_t index;
-    json_t *layer;
-    json_array_foreach(json_object_get(configuration, "layers"), index, layer)
-    {
-        const char *key;
-        json_t *value;
-        void *next;
-        json_object_foreach_safe(layer, next, key, value)
-        {
-            if (is_array_initializer(value)) {
-                json_object_del(layer, key);
-            }
-        }
-    }
-}
-
-/* What was stripped still belongs into the description. */
-static void restore_descriptions(normd_model *model, const json_t *configuration)
-{
-    const json_t *layers = json_object_get(configuration, "layers");
-    for (size_t i = 0; i < model->layers; i++) {
-        normd_layer *layer = model->layer[i];
-        for (size_t t = 0; t < layer->tensors; t++) {
-            normd_layer_tensor *tensor = &layer->tensor[t];
-            if (tensor->init == NULL) {
-                continue;
-            }
-            const char *key = tensor->init_name[model->convention];
-            json_t *given = json_object_get(json_array_get(layers, i), key);
-            if (is_array_initializer(given)) {
-                json_decref(tensor->init);
-                tensor->init = json_deep_copy(given);
-            }
-        }
-    }
 }
 
 static normd_status read_configuration(
@@ -101,11 +55,10 @@ static normd_status read_configuration(
 static normd_status create_and_load(const normd_engine *engine, const normd_safetensors *tensors,
     const json_t *configuration, normd_session **session, normd_error *error)
 {
-    json_t *stripped = json_deep_copy(configuration);
+    json_t *stripped = normd_description_strip_arrays(configuration);
     if (stripped == NULL) {
         return normd_error_no_memory(error);
     }
-    strip_array_initializers(stripped);
     normd_change change = {.version = 0};
     normd_status status = normd_session_create(engine, stripped, NULL, session, error);
     json_decref(stripped);
@@ -121,7 +74,9 @@ static normd_status create_and_load(const normd_engine *engine, const normd_safe
         status = normd_session_load(*session, tensors, &change, error);
     }
     if (status == NORMD_OK) {
-        restore_descriptions((*session)->model, configuration);
+        const char *created = normd_safetensors_metadata(tensors, NORMD_METADATA_CREATED);
+        (*session)->model->created = created == NULL ? NULL : strdup(created);
+        normd_description_restore_arrays((*session)->model, configuration);
         (*session)->digest = digest;
         status = normd_session_publish(*session, &change, error);
     }

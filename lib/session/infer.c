@@ -52,9 +52,9 @@ normd_status normd_snapshot_infer(
     return status;
 }
 
-size_t normd_session_output_bytes(const normd_session *session, const normd_shape *x)
+size_t normd_session_output_bytes(normd_session *session, const normd_shape *x)
 {
-    const normd_model *model = session->model;
+    normd_model *model = normd_session_model(session);
     normd_shape y;
     size_t work;
     normd_error error;
@@ -62,11 +62,15 @@ size_t normd_session_output_bytes(const normd_session *session, const normd_shap
     if (status == NORMD_OK) {
         status = normd_model_check_answer(model, &y, &error);
     }
-    return status == NORMD_OK ? normd_model_array_bytes(model, &y) : 0;
+    size_t bytes = status == NORMD_OK ? normd_model_array_bytes(model, &y) : 0;
+    normd_model_release(model);
+    return bytes;
 }
 
-size_t normd_session_state_bytes(const normd_session *session)
+size_t normd_session_state_bytes(normd_session *session)
 {
-    const normd_model *model = session->model;
-    return (1 + model->slots) * model->parameter_bytes + model->statistic_bytes;
+    normd_model *model = normd_session_model(session);
+    size_t bytes = (1 + model->slots) * model->parameter_bytes + model->statistic_bytes;
+    normd_model_release(model);
+    return bytes;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/session/description.h"
 #include "lib/session/session_state.h"
 
 char *normd_session_allocate_gradients(normd_session *session)
@@ -156,6 +157,7 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     atomic_init(&made->context_bytes, 0);
     atomic_init(&made->gradient_bytes, 0);
     atomic_init(&made->oldest_born, UINT64_MAX);
+    made->engine = engine;
     made->totals = engine->totals;
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
@@ -212,22 +214,32 @@ void normd_session_destroy(normd_session *session)
     free(session);
 }
 
+normd_model *normd_session_model(normd_session *session)
+{
+    pthread_mutex_lock(&session->lock);
+    normd_model *model = normd_model_retain(session->model);
+    pthread_mutex_unlock(&session->lock);
+    return model;
+}
+
 bool normd_session_same_configuration(const normd_session *a, const normd_session *b)
 {
-    json_t *of_a = normd_model_configuration(a->model, a->model->convention);
-    json_t *of_b = normd_model_configuration(b->model, b->model->convention);
-    bool same = of_a != NULL && of_b != NULL && json_equal(of_a, of_b) && a->digest == b->digest;
-    json_decref(of_a);
-    json_decref(of_b);
+    char *of_a = normd_description_created(a->model);
+    char *of_b = normd_description_created(b->model);
+    bool same = of_a != NULL && of_b != NULL && strcmp(of_a, of_b) == 0 && a->digest == b->digest;
+    free(of_a);
+    free(of_b);
     return same;
 }
 
 size_t normd_session_bytes(normd_session *session)
 {
-    return normd_slab_shelf_bytes(session->parameter_shelf) +
-           normd_slab_shelf_bytes(session->statistic_shelf) +
-           normd_slab_shelf_bytes(session->slot_shelf) +
-           normd_slab_shelf_bytes(session->snapshot_shelf) +
-           atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed) +
+    pthread_mutex_lock(&session->lock);
+    size_t slabs = normd_slab_shelf_bytes(session->parameter_shelf) +
+                   normd_slab_shelf_bytes(session->statistic_shelf) +
+                   normd_slab_shelf_bytes(session->slot_shelf) +
+                   normd_slab_shelf_bytes(session->snapshot_shelf);
+    pthread_mutex_unlock(&session->lock);
+    return slabs + atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed) +
            atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
 }

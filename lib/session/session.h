@@ -64,7 +64,8 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
 void normd_session_destroy(normd_session *session);
 
 /* Whether the two were created from the same configuration, defaults filled in (create with
-   if_exists: "ok" asks: it makes a second session and compares). */
+   if_exists: "ok" asks: it makes a second session and compares). What reconfigure did since does
+   not count. */
 bool normd_session_same_configuration(const normd_session *a, const normd_session *b);
 
 typedef struct normd_train_result {
@@ -117,6 +118,19 @@ bool normd_session_expires(const normd_session *session, uint64_t now_millisecon
 /* Drops such steps, as forward and backward do. */
 void normd_session_expire(normd_session *session, uint64_t now_milliseconds);
 
+/* The session's configuration, every default filled in, as normd_session_reconfigure takes it; a
+   new reference, or NULL when out of memory. On the thread that changes the session. */
+json_t *normd_session_configuration(const normd_session *session);
+
+/* Gives a living session another configuration: a mutation. Every tensor (slots, too) that both
+   have under one name, in one shape, keeps its values; what is new takes its initial ones. The
+   steps go on, or begin at 0 with an optimizer of another type. Kept forward steps and accumulated
+   gradients stay where the parameters stay the same, else they are dropped. Readers see the one or
+   the other. While it runs, both take memory: BUSY when the budget does not hold both. Errors as
+   normd_session_create. */
+normd_status normd_session_reconfigure(
+    normd_session *session, const json_t *configuration, uint64_t *version, normd_error *error);
+
 /* ---- Reading ---- */
 
 /* The newest snapshot, one more reference to it. Any thread. */
@@ -130,11 +144,11 @@ uint64_t normd_snapshot_cost(const normd_snapshot *snapshot, const normd_shape *
 
 /* Bytes of the output for an x of this shape; 0 when there will be none, since the shape does not
    fit or the output is over the engine's limit. Any thread. */
-size_t normd_session_output_bytes(const normd_session *session, const normd_shape *x);
+size_t normd_session_output_bytes(normd_session *session, const normd_shape *x);
 
 /* Bytes of all parameters, statistics and slots, which an export and stats give back at most. Any
    thread. */
-size_t normd_session_state_bytes(const normd_session *session);
+size_t normd_session_state_bytes(normd_session *session);
 
 /* Eval-mode forward. Takes x; y (the caller's to release, of the session's type) reuses its buffer
    where it can. A batch without rows gives an empty y. */

@@ -32,6 +32,7 @@ typedef struct normd_context {
     uint64_t born; /* milliseconds */
     size_t bytes;
     normd_pass pass;
+    normd_model *model; /* that made it; a reference */
     normd_plan *plan;
     normd_slab *parameters;
     normd_buffer *x;
@@ -43,6 +44,7 @@ typedef struct normd_context {
 enum { NORMD_SESSION_PLANS = 8 };
 
 struct normd_session {
+    const normd_engine *engine;
     normd_model *model;
     uint64_t digest;              /* of the initial values, some of which came as arrays */
     normd_session_totals *totals; /* the engine's, or NULL */
@@ -54,7 +56,9 @@ struct normd_session {
     normd_slab_shelf *slot_shelf;
     normd_slab_shelf *snapshot_shelf;
 
-    pthread_mutex_t lock; /* held to read or replace this pointer */
+    /* Held by other threads to read the model, a shelf or `current`, and by the session's own to
+       replace them. */
+    pthread_mutex_t lock;
     normd_snapshot *current;
 
     normd_plan *plan[NORMD_SESSION_PLANS]; /* by the shape of x, or NULL */
@@ -80,6 +84,9 @@ struct normd_session {
 /* Zeros, laid out as the parameters, on a cache line, counted in gradient_bytes; free() releases
    them, with the session. NULL when out of memory. */
 char *normd_session_allocate_gradients(normd_session *session);
+
+/* The model, a reference; any thread. */
+normd_model *normd_session_model(normd_session *session);
 
 /* ---- snapshot.c ---- */
 

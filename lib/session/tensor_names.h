@@ -32,6 +32,7 @@ size_t normd_tensor_offset(const normd_model *model, const normd_tensor_place *p
 
 /* Keys of a file's metadata. */
 #define NORMD_METADATA_CONFIGURATION "normd.configuration"
+#define NORMD_METADATA_CREATED "normd.created" /* where it is another */
 #define NORMD_METADATA_VERSION "normd.version"
 #define NORMD_METADATA_STEPS "normd.steps"
 #define NORMD_METADATA_DIGEST "normd.digest"

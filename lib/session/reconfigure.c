@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/session/description.h"
+#include "lib/session/session_state.h"
+#include "lib/session/tensor_names.h"
+
+static const char *optimizer_type(const json_t *configuration)
+{
+    const json_t *optimizer = json_object_get(configuration, "optimizer");
+    const char *type = json_string_value(json_object_get(optimizer, "type"));
+    return type != NULL ? type : "";
+}
+
+static char *slab_of(const normd_change *change, const normd_tensor_place *place)
+{
+    normd_slab *slab =
+        place->tensor->slab == NORMD_SLAB_PARAMETERS ? change->parameters : change->statistics;
+    return normd_slab_data(place->is_slot ? change->slots : slab);
+}
+
+/* Copies every tensor that both models have under one name, in one shape and type. */
+static void carry_over(
+    const normd_snapshot *from, const normd_model *model, bool slots, const normd_change *to)
+{
+    normd_change old = {
+        .parameters = from->parameters,
+        .statistics = from->statistics,
+        .slots = from->slots,
+    };
+    normd_tensor_place place = {.layer = 0};
+    while (normd_tensor_next(from->model, &place)) {
+        char name[NORMD_TENSOR_NAME_BYTES];
+        normd_tensor_place target;
+        normd_tensor_name(from->model, &place, name);
+        if ((place.is_slot && !slots) || !normd_tensor_locate(model, name, &target) ||
+            target.tensor->dtype != place.tensor->dtype ||
+            !normd_shape_equal(&target.tensor->shape, &place.tensor->shape)) {
+            continue;
+        }
+        memcpy(slab_of(to, &target) + normd_tensor_offset(model, &target),
+            slab_of(&old, &place) + normd_tensor_offset(from->model, &place),
+            place.tensor->elements * normd_dtype_size(place.tensor->dtype));
+    }
+}
+
+static normd_slab *copy_of(normd_slab_shelf *shelf, normd_slab *slab, size_t bytes)
+{
+    normd_slab *copy = normd_slab_take(shelf);
+    if (copy != NULL) {
+        memcpy(normd_slab_data(copy), normd_slab_data(slab), bytes);
+    }
+    return copy;
+}
+
+/* Publishes in `made`, which has its initial values yet, the state of `session`. */
+static normd_status move_in(
+    normd_session *made, const normd_session *session, bool same_optimizer, normd_error *error)
+{
+    const normd_snapshot *from = session->current;
+    const normd_snapshot *initial = made->current;
+    const normd_model *model = made->model;
+    normd_change change = {
+        .parameters = copy_of(made->parameter_shelf, initial->parameters, model->parameter_bytes),
+        .statistics = copy_of(made->statistic_shelf, initial->statistics, model->statistic_bytes),
+        .slots = copy_of(made->slot_shelf, initial->slots, model->slots * model->parameter_bytes),
+        .version = from->version + 1,
+        .steps = same_optimizer ? from->steps : 0,
+    };
+    if (change.parameters == NULL || change.statistics == NULL || change.slots == NULL) {
+        normd_slab_release(change.parameters);
+        normd_slab_release(change.statistics);
+        normd_slab_release(change.slots);
+        return normd_error_no_memory(error);
+    }
+    carry_over(from, model, same_optimizer, &change);
+    return normd_session_publish(made, &change, error);
+}
+
+/* Whether gradients of the one model are gradients of the other. */
+static bool same_gradients(const normd_model *a, const normd_model *b)
+{
+    bool same = a->layers == b->layers && a->parameter_bytes == b->parameter_bytes;
+    for (size_t i = 0; i < a->layers && same; i++) {
+        const normd_layer *of_a = a->layer[i];
+        const normd_layer *of_b = b->layer[i];
+        same = of_a->tensors == of_b->tensors;
+        for (size_t t = 0; t < of_a->tensors && same; t++) {
+            same = of_a->tensor[t].slab == of_b->tensor[t].slab &&
+                   of_a->tensor[t].trainable == of_b->tensor[t].trainable &&
+                   normd_shape_equal(&of_a->tensor[t].shape, &of_b->tensor[t].shape);
+        }
+    }
+    return same;
+}
+
+#define SWAP(type, a, b)                                                                           \
+    do {                                                                                           \
+        type swapped = (a);                                                                        \
+        (a) = (b);                                                                                 \
+        (b) = swapped;                                                                             \
+    } while (0)
+
+/* What belongs to one model changes hands; the session keeps its kept steps, if they fit. */
+static void swap_innards(normd_session *session, normd_session *made)
+{
+    if (!same_gradients(session->model, made->model)) {
+        normd_context_drop_all(session);
+        SWAP(char *, session->accumulated, made->accumulated);
+        SWAP(bool, session->has_accumulated, made->has_accumulated);
+        size_t bytes = atomic_load(&session->gradient_bytes);
+        atomic_store(&session->gradient_bytes, atomic_exchange(&made->gradient_bytes, bytes));
+    }
+    SWAP(char *, session->gradients, made->gradients);
+    pthread_mutex_lock(&session->lock);
+    SWAP(normd_model *, session->model, made->model);
+    SWAP(normd_slab_shelf *, session->parameter_shelf, made->parameter_shelf);
+    SWAP(normd_slab_shelf *, session->statistic_shelf, made->statistic_shelf);
+    SWAP(normd_slab_shelf *, session->slot_shelf, made->slot_shelf);
+    SWAP(normd_slab_shelf *, session->snapshot_shelf, made->snapshot_shelf);
+    SWAP(normd_snapshot *, session->current, made->current);
+    pthread_mutex_unlock(&session->lock);
+    SWAP(size_t, session->reserved, made->reserved);
+    for (size_t i = 0; i < NORMD_SESSION_PLANS; i++) {
+        SWAP(normd_plan *, session->plan[i], made->plan[i]);
+    }
+}
+
+json_t *normd_session_configuration(const normd_session *session)
+{
+    return normd_model_configuration(session->model, session->model->convention);
+}
+
+normd_status normd_session_reconfigure(
+    normd_session *session, const json_t *configuration, uint64_t *version, normd_error *error)
+{
+    *version = session->current->version;
+    char *created = normd_description_created(session->model);
+    json_t *before = normd_session_configuration(session);
+    json_t *stripped = normd_description_strip_arrays(configuration);
+    normd_session *made = NULL;
+    normd_status status = created == NULL || before == NULL || stripped == NULL
+                              ? normd_error_no_memory(error)
+                              : normd_session_create(session->engine, stripped, NULL, &made, error);
+    if (status == NORMD_OK) {
+        normd_description_restore_arrays(made->model, configuration);
+        made->model->created = created;
+        created = NULL;
+        bool same = strcmp(optimizer_type(before), optimizer_type(configuration)) == 0;
+        status = move_in(made, session, same, error);
+    }
+    if (status == NORMD_OK) {
+        swap_innards(session, made);
+        *version = session->current->version;
+    }
+    normd_session_destroy(made);
+    json_decref(stripped);
+    json_decref(before);
+    free(created);
+    return status;
+}
