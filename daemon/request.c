@@ -10,7 +10,7 @@
 
 enum {
     POOL_KEEPS = 4096,
-    HEAD_FIRST_BYTES = 1024, /* holds every error answer */
+    HEAD_FIRST_BYTES = 2048, /* holds every error answer */
     HEAD_KEPT_BYTES = 32 * 1024,
 };
 _Static_assert(HEAD_FIRST_BYTES >= NORMD_ERROR_MESSAGE_BYTES + 64, "an error always fits");

@@ -4,7 +4,7 @@
 
 #include "lib/base/status.h"
 
-enum { NORMD_ERROR_MESSAGE_BYTES = 512 };
+enum { NORMD_ERROR_MESSAGE_BYTES = 1536 };
 
 /* Why a call failed: the status and a sentence that names the field, what was expected and what
    came. A plain value that the caller owns; the message is cut, never overrun. */

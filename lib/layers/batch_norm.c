@@ -19,16 +19,30 @@ static void batch_norm_destroy(normd_layer *layer)
     free(layer);
 }
 
+/* "(N, ?, 4, ...)" for axis 2: the axes from where counting starts to the features. */
+static void write_expected(const normd_batch_norm *norm, uint32_t rank, char *text)
+{
+    char around[8 * NORMD_MAX_RANK] = "";
+    int between = norm->axis > 0 ? norm->axis - 1 : -norm->axis - 1;
+    size_t used = 0;
+    for (int i = 0; i < between; i++) {
+        const char *one = norm->axis > 0 ? "?, " : ", ?";
+        used += (size_t)snprintf(around + used, sizeof around - used, "%s", one);
+    }
+    const char *more = rank == 2 ? "" : norm->axis > 0 ? ", ..." : "..., ";
+    const char *of = norm->largest_rank < NORMD_MAX_RANK ? " of " : "";
+    snprintf(text, NORMD_SHAPE_TEXT_BYTES, "(N, %s%zu%s)%s%s", norm->axis > 0 ? around : more,
+        norm->features, norm->axis > 0 ? more : around, of, *of != '\0' ? norm->axes : "");
+}
+
 static bool batch_norm_output_shape(
     const normd_layer *layer, const normd_shape *x, normd_shape *y, char *text)
 {
     const normd_batch_norm *norm = normd_batch_norm_of(layer);
-    size_t axis = norm->channels_last ? x->rank - 1 : 1;
-    if (x->rank < 2 || x->dim[axis] != norm->features) {
-        bool last = norm->channels_last;
-        const char *before = x->rank == 2 || !last ? "" : "..., ";
-        const char *behind = x->rank == 2 || last ? "" : ", ...";
-        snprintf(text, NORMD_SHAPE_TEXT_BYTES, "(N, %s%zu%s)", before, norm->features, behind);
+    uint32_t axis = normd_batch_norm_axis(norm, x->rank);
+    bool rank_fits = x->rank >= norm->least_rank && x->rank <= norm->largest_rank;
+    if (!rank_fits || axis == x->rank || x->dim[axis] != norm->features) {
+        write_expected(norm, x->rank, text);
         return false;
     }
     *y = *x;

@@ -12,13 +12,15 @@
  *
  * A training forward moves the running statistics towards those of the batch:
  * r = keep * r + take * batch. A layer with trainable: false is in inference mode always, as Keras
- * has it, under either convention; a layer without running statistics uses those of the batch
- * always.
+ * has it, under either convention. With frozen_stats only the statistics stand still, as after
+ * PyTorch's bn.eval() inside a training: the running ones normalize and do not move, while gamma
+ * and beta go on to learn. A layer without running statistics uses those of the batch always.
  */
 extern const normd_layer_operations normd_batch_norm_operations;
 
 typedef struct normd_batch_norm {
     normd_layer base;
+    const char *type;            /* as asked for: "batch_norm2d" */
     normd_convention convention; /* of the session: what `momentum` means */
     size_t features;
     double eps;
@@ -27,9 +29,13 @@ typedef struct normd_batch_norm {
     double keep, take;
     bool scale, center;
     bool track;
-    bool channels_last; /* axis -1, else 1 */
-    bool unbiased;      /* which variance the running one stores */
+    int axis;            /* of the features, never 0; negative: from the end */
+    uint32_t least_rank; /* of x; batch_norm1d and its kin take fewer ranks */
+    uint32_t largest_rank;
+    const char *axes; /* the ranks for people: "2 or 3 axes" */
+    bool unbiased;    /* which variance the running one stores */
     bool trainable;
+    bool frozen_stats;
     bool single_value_allowed;
     /* Into base.tensor; NULL where the layer has none. */
     const normd_layer_tensor *gamma, *beta, *mean, *var, *batches;
@@ -44,7 +50,14 @@ static inline const normd_batch_norm *normd_batch_norm_of(const normd_layer *lay
 /* Whether a training pass normalizes with the batch's own moments. */
 static inline bool normd_batch_norm_uses_batch(const normd_batch_norm *norm)
 {
-    return !norm->track || norm->trainable;
+    return !norm->track || (norm->trainable && !norm->frozen_stats);
+}
+
+/* The axis of the features of an x of so many axes; `rank` where it has none. */
+static inline uint32_t normd_batch_norm_axis(const normd_batch_norm *norm, uint32_t rank)
+{
+    int64_t axis = norm->axis > 0 ? norm->axis : (int64_t)rank + norm->axis;
+    return axis > 0 && axis < (int64_t)rank ? (uint32_t)axis : rank;
 }
 
 /* Reading and telling of options (batch_norm_options.c, batch_norm_describe.c). */

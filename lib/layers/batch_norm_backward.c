@@ -12,6 +12,9 @@
  *
  * Under a mask n counts the valid positions, and at the others dx = gamma s dy: they are
  * normalized, but took no part in mean and variance.
+ *
+ * Where the running statistics normalized, they are constants: dx = gamma s dy everywhere, and
+ * dgamma and dbeta are as above, with their mean and s.
  */
 typedef struct backward_loop {
     normd_batch_norm_loop base;
@@ -98,10 +101,12 @@ static void run(backward_loop *loop)
         .dgamma = gamma ? pass->gradients + norm->gamma->offset : NULL,
         .dbeta = beta ? pass->gradients + norm->beta->offset : NULL,
     };
-    loop->backprojector.mean_high = loop->kept.mean_high;
-    loop->backprojector.mean_low = loop->kept.mean_low;
-    loop->backprojector.mean_dy = loop->scratch.mean_dy;
-    loop->backprojector.slope = loop->scratch.slope;
+    if (normd_batch_norm_uses_batch(norm)) {
+        loop->backprojector.mean_high = loop->kept.mean_high;
+        loop->backprojector.mean_low = loop->kept.mean_low;
+        loop->backprojector.mean_dy = loop->scratch.mean_dy;
+        loop->backprojector.slope = loop->scratch.slope;
+    }
     loop->base = (normd_batch_norm_loop){
         .compute = pass->compute,
         .tiling = &loop->tiling,
@@ -120,7 +125,7 @@ static void apply_index(void *argument, size_t index)
     apply(&loop->base, &tile);
 }
 
-/* Inference mode: y is a line in x, so dx = dy * scale. */
+/* Inference mode with nothing to learn: y is a line in x, so dx = dy * scale. */
 static void run_frozen(backward_loop *loop)
 {
     if (loop->pass->dx == NULL) {
@@ -150,7 +155,8 @@ void normd_batch_norm_backward(const normd_layer_pass *pass)
     loop.gate = loop.normalizer.relu ? &loop.normalizer : NULL;
     size_t bytes = normd_batch_norm_values(&geometry) * pass->compute->kernels->element_bytes;
     loop.stores = normd_compute_stores(pass->compute, 3 * bytes);
-    if (normd_batch_norm_uses_batch(norm)) {
+    bool learns = norm->trainable && (norm->gamma != NULL || norm->beta != NULL);
+    if (normd_batch_norm_uses_batch(norm) || learns) {
         run(&loop);
     } else {
         run_frozen(&loop);

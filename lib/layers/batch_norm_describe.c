@@ -36,17 +36,18 @@ json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention con
     const normd_batch_norm *norm = normd_batch_norm_of(layer);
     const char *eps = convention == NORMD_KERAS ? "epsilon" : "eps";
     json_t *map = json_object();
-    bool ok = map != NULL && normd_layer_put(map, "type", json_string(layer->operations->type)) &&
+    bool ok = map != NULL && normd_layer_put(map, "type", json_string(norm->type)) &&
               normd_layer_put(map, "features", json_integer((json_int_t)norm->features)) &&
               normd_layer_put(map, eps, json_real(norm->eps)) &&
               normd_layer_put(map, "momentum", momentum_in(norm, convention)) &&
               put_affine(map, norm, convention) &&
               normd_layer_put(map, "track_running_stats", json_boolean(norm->track)) &&
-              normd_layer_put(map, "axis", json_integer(norm->channels_last ? -1 : 1)) &&
+              normd_layer_put(map, "axis", json_integer(norm->axis)) &&
               normd_layer_put(
                   map, "running_variance", json_string(norm->unbiased ? "unbiased" : "biased")) &&
               normd_layer_put_initializers(map, layer, convention) &&
               normd_layer_put(map, "trainable", json_boolean(norm->trainable)) &&
+              normd_layer_put(map, "frozen_stats", json_boolean(norm->frozen_stats)) &&
               normd_layer_put(map, "on_single_value",
                   json_string(norm->single_value_allowed ? "allow" : "error")) &&
               normd_layer_put(map, "on_nonfinite",

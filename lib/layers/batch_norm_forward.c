@@ -159,7 +159,7 @@ static normd_status check_counts(const forward_loop *loop, normd_error *error)
     size_t values = loop->tiling.geometry.outer * loop->tiling.geometry.inner;
     if (pass->mask != NULL) {
         normd_shape shape = {.rank = pass->shape.rank - 1};
-        uint32_t features = loop->norm->channels_last ? shape.rank : 1;
+        uint32_t features = normd_batch_norm_axis(loop->norm, pass->shape.rank);
         for (uint32_t axis = 0; axis < shape.rank; axis++) {
             shape.dim[axis] = pass->shape.dim[axis < features ? axis : axis + 1];
         }
@@ -180,7 +180,7 @@ static normd_status check_counts(const forward_loop *loop, normd_error *error)
     return NORMD_OK;
 }
 
-/* Frozen: inference mode within a training pass. */
+/* Frozen: inference mode within a training pass. Backward needs the deviations for gamma alone. */
 static normd_status forward_frozen(const forward_loop *loop)
 {
     const normd_batch_norm *norm = loop->norm;
@@ -188,6 +188,11 @@ static normd_status forward_frozen(const forward_loop *loop)
     memcpy(loop->kept.mean_high, loop->pass->statistics + norm->mean->offset, bytes);
     memset(loop->kept.mean_low, 0, bytes);
     memcpy(loop->kept.scale, loop->pass->derived, bytes);
+    const char *var = loop->pass->statistics + norm->var->offset;
+    for (size_t c = 0; c < norm->features && norm->trainable; c++) {
+        double deviation = sqrt(normd_value_load(norm->base.dtype, var, c) + norm->eps);
+        loop->kept.inverse_deviation[c] = 1.0 / deviation;
+    }
     normd_batch_norm_normalize_running(loop->pass, loop->pass->derived);
     return NORMD_OK;
 }

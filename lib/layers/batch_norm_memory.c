@@ -4,11 +4,10 @@
 normd_geometry normd_batch_norm_geometry(const normd_batch_norm *norm, const normd_shape *x)
 {
     normd_geometry geometry = {.outer = x->dim[0], .channels = norm->features, .inner = 1};
+    uint32_t features = normd_batch_norm_axis(norm, x->rank);
     for (uint32_t axis = 1; axis < x->rank; axis++) {
-        if (norm->channels_last && axis + 1 < x->rank) {
-            geometry.outer *= x->dim[axis];
-        } else if (!norm->channels_last && axis > 1) {
-            geometry.inner *= x->dim[axis];
+        if (axis != features) {
+            *(axis < features ? &geometry.outer : &geometry.inner) *= x->dim[axis];
         }
     }
     return geometry;

@@ -15,19 +15,39 @@ static const normd_layer_operations *const layer_table[] = {
     &normd_relu_operations,
 };
 
-enum { LAYER_KINDS = sizeof layer_table / sizeof *layer_table };
+/* Other names of kinds, that say more than the kind's own. */
+static const struct alias {
+    const char *type;
+    const normd_layer_operations *operations;
+} alias_table[] = {
+    {"batch_norm1d", &normd_batch_norm_operations},
+    {"batch_norm2d", &normd_batch_norm_operations},
+    {"batch_norm3d", &normd_batch_norm_operations},
+};
 
-static const normd_layer_operations *read_type(normd_options *options)
+enum {
+    LAYER_KINDS = sizeof layer_table / sizeof *layer_table,
+    LAYER_ALIASES = sizeof alias_table / sizeof *alias_table,
+};
+
+static const normd_layer_operations *read_type(normd_options *options, const char **type)
 {
-    const char *words[LAYER_KINDS + 1] = {NULL};
+    const char *words[LAYER_KINDS + LAYER_ALIASES + 1] = {NULL};
     for (size_t i = 0; i < LAYER_KINDS; i++) {
         words[i] = layer_table[i]->type;
+    }
+    for (size_t i = 0; i < LAYER_ALIASES; i++) {
+        words[LAYER_KINDS + i] = alias_table[i].type;
     }
     if (options->error.status == NORMD_OK && !normd_options_has(options, "type")) {
         normd_options_fail(options, "type", "expected the kind of the layer, got nothing");
     }
     int kind = normd_options_word(options, "type", words, 0);
-    return options->error.status == NORMD_OK ? layer_table[kind] : NULL;
+    if (options->error.status != NORMD_OK) {
+        return NULL;
+    }
+    *type = words[kind];
+    return kind < LAYER_KINDS ? layer_table[kind] : alias_table[kind - LAYER_KINDS].operations;
 }
 
 normd_status normd_layer_create(const json_t *map, const normd_attachments *attachments,
@@ -37,7 +57,7 @@ normd_status normd_layer_create(const json_t *map, const normd_attachments *atta
     normd_options_begin(&options, map, attachments, "layers[%zu]", index);
     source->options = &options;
     *layer = NULL;
-    const normd_layer_operations *operations = read_type(&options);
+    const normd_layer_operations *operations = read_type(&options, &source->type);
     if (operations != NULL) {
         *layer = operations->create(source);
     }

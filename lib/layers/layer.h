@@ -53,12 +53,14 @@ enum { NORMD_LAYER_MAX_TENSORS = 5 };
 typedef struct normd_flow {
     normd_shape shape;
     size_t features;
+    int features_axis; /* the axis that they are known to be on, as an option says it; 0: any */
 } normd_flow;
 
 /* What a layer is created from. `flow` comes in as what is before the layer and leaves as what is
    behind it. Mistakes stick to `options`. */
 typedef struct normd_layer_source {
     normd_options *options;
+    const char *type; /* as given: a kind may have several names; static storage */
     normd_convention convention;
     normd_dtype dtype;
     normd_flow *flow;

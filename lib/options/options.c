@@ -161,8 +161,8 @@ int normd_options_word(
             return (int)count;
         }
     }
-    char list[256];
-    char expected[288];
+    char list[NORMD_OPTIONS_LIST_BYTES];
+    char expected[NORMD_OPTIONS_LIST_BYTES + 16];
     list_words(words, count, list, sizeof list);
     snprintf(expected, sizeof expected, "%s%s", count > 1 ? "one of " : "", list);
     fail_at_value(options, key, expected, value);
@@ -194,7 +194,7 @@ bool normd_options_has(const normd_options *options, const char *key)
 
 static normd_status unknown_key(const normd_options *options, const char *key, normd_error *error)
 {
-    char known[384];
+    char known[NORMD_OPTIONS_LIST_BYTES];
     char shown[NORMD_OPTIONS_SHOW_BYTES];
     list_words(options->known, options->known_count, known, sizeof known);
     return normd_error_set(error, NORMD_BAD_ARGUMENT, "%s: expected the keys %s, got %s",

@@ -78,6 +78,9 @@ const char *normd_options_show(const json_t *value, char *text, size_t size);
 /* The same for a string of `length` bytes: in quotes, control characters escaped, cut between
    characters. */
 const char *normd_options_show_string(const char *value, size_t length, char *text, size_t size);
-enum { NORMD_OPTIONS_SHOW_BYTES = 64 }; /* a good `size` for both */
+enum {
+    NORMD_OPTIONS_SHOW_BYTES = 64,   /* a good `size` for both */
+    NORMD_OPTIONS_LIST_BYTES = 1024, /* of what is allowed, in messages */
+};
 
 #endif
