@@ -72,18 +72,42 @@ static void cut_updates(normd_model *model)
  */
 static normd_status check_size(normd_model *model, size_t own_bytes, normd_error *error)
 {
-    size_t once =
-        (2 + model->slots) * model->parameter_bytes + model->statistic_bytes + model->derived_bytes;
+    size_t once = 2 * model->parameter_bytes + model->slot_bytes + model->statistic_bytes +
+                  model->derived_bytes;
     model->session_bytes = 2 * once + own_bytes;
     return normd_limit_check(model->limits.session_bytes, model->session_bytes,
         "layers: expected parameters, statistics and optimizer slots that take", "", error);
+}
+
+/* The slab of the slots. Scalars are tensors of one value, so that they move as other state. */
+static normd_status place_slots(normd_model *model, normd_error *error)
+{
+    model->slots = normd_optimizer_slots(model->optimizer);
+    model->scalars = normd_optimizer_scalars(model->optimizer);
+    model->slot_bytes = model->slots * model->parameter_bytes;
+    model->scalar = calloc(model->scalars + 1, sizeof *model->scalar);
+    if (model->scalar == NULL) {
+        return normd_error_no_memory(error);
+    }
+    for (size_t i = 0; i < model->scalars; i++) {
+        model->scalar[i] = (normd_layer_tensor){
+            .name = normd_optimizer_scalar(model->optimizer, i)->name,
+            .dtype = NORMD_F64,
+            .elements = 1,
+            .offset = model->slot_bytes + i * sizeof(double),
+        };
+    }
+    model->slot_bytes += normd_round_to_line(model->scalars * sizeof(double));
+    return NORMD_OK;
 }
 
 normd_status normd_model_lay_out(normd_model *model, normd_error *error)
 {
     size_t own_bytes = 0;
     normd_status status = place_layers(model, &own_bytes, error);
-    model->slots = normd_optimizer_slots(model->optimizer);
+    if (status == NORMD_OK) {
+        status = place_slots(model, error);
+    }
     if (status == NORMD_OK) {
         status = check_size(model, own_bytes, error);
     }

@@ -78,6 +78,7 @@ void normd_model_release(normd_model *model)
     free(model->layer);
     free(model->update_tile);
     free(model->created);
+    free(model->scalar);
     normd_optimizer_destroy(model->optimizer);
     free(model);
 }
@@ -126,6 +127,24 @@ normd_status normd_model_initialize(const normd_model *model, const json_t *conf
         }
     }
     return NORMD_OK;
+}
+
+void normd_model_initialize_slots(const normd_model *model, char *slots)
+{
+    double *scalars = normd_model_scalars(model, slots);
+    for (size_t i = 0; i < model->scalars; i++) {
+        scalars[i] = normd_optimizer_scalar(model->optimizer, i)->initial;
+    }
+}
+
+bool normd_model_step_is_due(const normd_model *model, char *slots)
+{
+    uint64_t steps = normd_optimizer_accumulate_steps(model->optimizer);
+    if (steps == 1) {
+        return true;
+    }
+    size_t scalar = normd_optimizer_scalar_of(model->optimizer, NORMD_SCALAR_ACCUMULATED);
+    return normd_model_scalars(model, slots)[scalar] + 1.0 >= (double)steps;
 }
 
 void normd_model_derive(

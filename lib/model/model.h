@@ -12,8 +12,9 @@
  * A model: the list of layers with loss and optimizer, and how its tensors lie in slabs. It is made
  * from a configuration, never changes, and holds no state, so that all threads share it.
  *
- * Slabs. All parameters lie in one block of memory, all statistics in another, and so do what
- * inference derives from both, and each slot of the optimizer (laid out as the parameters). Every
+ * Slabs. All parameters lie in one block of memory, all statistics in another, and so does what
+ * inference derives from both. The optimizer's slots, each laid out as the parameters, are one slab
+ * after another, with the optimizer's scalars (doubles) behind the last. Every
  * tensor starts on a cache line; the padding between is zero, so that a slab can be checked or
  * copied as one array.
  */
@@ -46,6 +47,9 @@ typedef struct normd_model {
     size_t derived_bytes;
     size_t session_bytes; /* what a session takes at most: see normd_memory_limits */
     size_t slots;         /* of the optimizer */
+    size_t slot_bytes;    /* of the slab of all slots, with the optimizer's scalars behind them */
+    size_t scalars;       /* of the optimizer */
+    normd_layer_tensor *scalar; /* what stands for each; offsets into the slab of the slots */
     size_t update_tiles;
     normd_update_tile *update_tile;
     size_t first_trained; /* the first layer with a trainable parameter; `layers`: none */
@@ -69,6 +73,18 @@ void normd_model_release(normd_model *model);
    BAD_ARGUMENT. */
 normd_status normd_model_initialize(const normd_model *model, const json_t *configuration,
     const normd_attachments *attachments, char *parameters, char *statistics, normd_error *error);
+
+/* Fills a zeroed slab of slots with the optimizer's initial state. */
+void normd_model_initialize_slots(const normd_model *model, char *slots);
+
+/* The optimizer's scalars within a slab of slots. */
+static inline double *normd_model_scalars(const normd_model *model, char *slots)
+{
+    return (double *)(void *)(slots + model->slots * model->parameter_bytes);
+}
+
+/* Whether one more batch of gradients makes a step, or they only wait in the accumulator. */
+bool normd_model_step_is_due(const normd_model *model, char *slots);
 
 /* The configuration with every default filled in, in the words of `convention`; in the model's own
    it can be read again. A new reference, or NULL. */

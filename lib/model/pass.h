@@ -48,7 +48,8 @@ normd_status normd_pass_infer(
     const normd_inference *inference, normd_tensor *y, normd_error *error);
 
 /* New parameters and slots from old ones and gradients, by the model's optimizer; `step` counts
-   from 1. Slots may be NULL when the optimizer has none. False when a value is not finite. */
+   from 1. Where the optimizer accumulates, the gradients are those of the batch that makes the step
+   due. False when a value is not finite. */
 typedef struct normd_model_update {
     const normd_model *model;
     uint64_t step;
@@ -59,5 +60,9 @@ typedef struct normd_model_update {
     char *new_slots;
 } normd_model_update;
 bool normd_pass_update(const normd_model_update *update);
+
+/* New slots with the gradients added to the accumulator, for a batch that makes no step due;
+   new_parameters is not used. False when a value is not finite. */
+bool normd_pass_accumulate(const normd_model_update *update);
 
 #endif

@@ -26,7 +26,36 @@ typedef enum normd_parameter_role {
     NORMD_ROLE_NORM_BIAS,   /* beta: `bias_lr` */
 } normd_parameter_role;
 
-enum { NORMD_OPTIMIZER_MAX_SLOTS = 4 };
+enum {
+    NORMD_RULE_MAX_SLOTS = 4,      /* that a rule has a parameter */
+    NORMD_OPTIMIZER_MAX_SLOTS = 8, /* with those that are no rule's */
+    NORMD_OPTIMIZER_MAX_SCALARS = 64,
+    NORMD_SCALAR_NAME_BYTES = 32,
+};
+
+/* What a slot is for. */
+typedef enum normd_slot_use {
+    NORMD_SLOT_RULE,        /* the rule's own */
+    NORMD_SLOT_ACCUMULATOR, /* the sum of the gradients of batches that wait for a step */
+} normd_slot_use;
+
+typedef struct normd_slot {
+    const char *name; /* static storage */
+    normd_slot_use use;
+    size_t number; /* of a rule's slot: its place in normd_update.slot */
+} normd_slot;
+
+/* What a scalar of the optimizer's state is for. */
+typedef enum normd_scalar_use {
+    NORMD_SCALAR_ACCUMULATED, /* batches in the accumulator */
+} normd_scalar_use;
+
+/* A double of the optimizer's state. */
+typedef struct normd_scalar {
+    char name[NORMD_SCALAR_NAME_BYTES];
+    normd_scalar_use use;
+    double initial;
+} normd_scalar;
 
 typedef struct normd_optimizer normd_optimizer;
 
@@ -39,7 +68,7 @@ typedef struct normd_update {
     size_t count;
     const void *weight; /* old */
     const void *gradient;
-    void *slot[NORMD_OPTIMIZER_MAX_SLOTS];
+    void *slot[NORMD_RULE_MAX_SLOTS];
     void *new_weight; /* may be `weight` */
 } normd_update;
 
@@ -53,10 +82,22 @@ void normd_optimizer_destroy(normd_optimizer *optimizer);
    those of the optimizer's own form. */
 json_t *normd_optimizer_describe(const normd_optimizer *optimizer, normd_convention convention);
 
-/* Slots that each parameter needs, as many values as the parameter has, zero at first; and their
-   names as PyTorch's state_dict has them (exp_avg, exp_avg_sq; momentum_buffer). */
+/* Slots that each parameter needs, as many values as the parameter has, zero at first: the rule's,
+   named as in PyTorch's state_dict (exp_avg, exp_avg_sq; momentum_buffer), then the others. */
 size_t normd_optimizer_slots(const normd_optimizer *optimizer);
-const char *normd_optimizer_slot_name(const normd_optimizer *optimizer, size_t slot);
+const normd_slot *normd_optimizer_slot(const normd_optimizer *optimizer, size_t slot);
+/* The first slot of that use, or the number of slots. */
+size_t normd_optimizer_slot_of(const normd_optimizer *optimizer, normd_slot_use use);
+
+/* Doubles that a step reads and changes once, not a parameter: part of the state as the slots are,
+   and laid behind them. */
+size_t normd_optimizer_scalars(const normd_optimizer *optimizer);
+const normd_scalar *normd_optimizer_scalar(const normd_optimizer *optimizer, size_t scalar);
+/* The first scalar of that use, or the number of scalars. */
+size_t normd_optimizer_scalar_of(const normd_optimizer *optimizer, normd_scalar_use use);
+
+/* Batches whose gradients' mean makes one step; 1: each makes its own. */
+uint64_t normd_optimizer_accumulate_steps(const normd_optimizer *optimizer);
 
 void normd_optimizer_update(const normd_optimizer *optimizer, const normd_update *update);
 

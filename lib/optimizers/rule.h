@@ -42,6 +42,11 @@ struct normd_optimizer {
     double lr;
     double weight_lr;
     double bias_lr;
+    uint64_t accumulate_steps;
+    size_t slots;
+    normd_slot slot[NORMD_OPTIMIZER_MAX_SLOTS];
+    size_t scalars;
+    normd_scalar scalar[NORMD_OPTIMIZER_MAX_SCALARS];
     union {
         normd_sgd_options sgd;
         normd_adam_options adam;

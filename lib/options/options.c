@@ -118,22 +118,35 @@ double normd_options_number_or_null(normd_options *options, const char *key, dou
                     : check_number(options, key, value, otherwise, least, most, " or null");
 }
 
-int64_t normd_options_integer(
-    normd_options *options, const char *key, int64_t otherwise, int64_t least, int64_t most)
+static int64_t check_integer(normd_options *options, const char *key, const json_t *value,
+    int64_t otherwise, int64_t least, int64_t most, const char *or_null)
 {
-    const json_t *value = take(options, key);
-    if (value == NULL) {
-        return otherwise;
-    }
     int64_t number = json_integer_value(value);
     if (json_is_integer(value) && number >= least && number <= most) {
         return number;
     }
     char expected[96];
-    snprintf(
-        expected, sizeof expected, "an integer in [%lld, %lld]", (long long)least, (long long)most);
+    snprintf(expected, sizeof expected, "an integer in [%lld, %lld]%s", (long long)least,
+        (long long)most, or_null);
     fail_at_value(options, key, expected, value);
     return otherwise;
+}
+
+int64_t normd_options_integer(
+    normd_options *options, const char *key, int64_t otherwise, int64_t least, int64_t most)
+{
+    const json_t *value = take(options, key);
+    return value == NULL ? otherwise
+                         : check_integer(options, key, value, otherwise, least, most, "");
+}
+
+int64_t normd_options_integer_or_null(
+    normd_options *options, const char *key, int64_t otherwise, int64_t least, int64_t most)
+{
+    const json_t *value = take(options, key);
+    return value == NULL || json_is_null(value)
+               ? otherwise
+               : check_integer(options, key, value, otherwise, least, most, " or null");
 }
 
 /* Puts "a", "b", "c" into `text`; what does not fit is left out. */

@@ -56,6 +56,9 @@ double normd_options_number_or_null(normd_options *options, const char *key, dou
     double least, double most, bool *is_null);
 int64_t normd_options_integer(
     normd_options *options, const char *key, int64_t otherwise, int64_t least, int64_t most);
+/* The same, where null stands for `otherwise`. */
+int64_t normd_options_integer_or_null(
+    normd_options *options, const char *key, int64_t otherwise, int64_t least, int64_t most);
 /* One of the words of a NULL-terminated list; returns its index. `otherwise` is an index, too. The
    message lists what is allowed. */
 int normd_options_word(

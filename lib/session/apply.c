@@ -14,35 +14,44 @@ normd_status normd_session_check_gradients(
         "%s: expected one that leads to finite gradients, got NaN or infinity in them", what);
 }
 
+/* Fills the slabs of `change`: new parameters and slots, or slots alone. */
+static normd_status make_change(
+    normd_session *session, bool due, const normd_change *change, normd_error *error)
+{
+    if ((due && change->parameters == NULL) || change->slots == NULL) {
+        return normd_error_no_memory(error);
+    }
+    const normd_snapshot *base = session->current;
+    normd_model_update update = {
+        .model = session->model,
+        .step = change->steps,
+        .parameters = normd_slab_data(base->parameters),
+        .gradients = session->gradients,
+        .slots = normd_slab_data(base->slots),
+        .new_parameters = due ? normd_slab_data(change->parameters) : NULL,
+        .new_slots = normd_slab_data(change->slots),
+    };
+    if (due ? normd_pass_update(&update) : normd_pass_accumulate(&update)) {
+        return NORMD_OK;
+    }
+    return normd_error_set(error, NORMD_NOT_FINITE,
+        "optimizer: expected a step to finite %s, got NaN or infinity in them",
+        due ? "parameters" : "sums of gradients");
+}
+
 normd_status normd_session_apply(
     normd_session *session, normd_slab *new_statistics, normd_error *error)
 {
     const normd_snapshot *base = session->current;
+    bool due = normd_model_step_is_due(session->model, normd_slab_data(base->slots));
     normd_change change = {
-        .parameters = normd_slab_take(session->parameter_shelf),
+        .parameters = due ? normd_slab_take(session->parameter_shelf) : NULL,
         .statistics = new_statistics,
         .slots = normd_slab_take(session->slot_shelf),
         .version = base->version + 1,
-        .steps = base->steps + 1,
+        .steps = base->steps + due,
     };
-    normd_status status = NORMD_OK;
-    if (change.parameters == NULL || change.slots == NULL) {
-        status = normd_error_no_memory(error);
-    } else {
-        normd_model_update update = {
-            .model = session->model,
-            .step = change.steps,
-            .parameters = normd_slab_data(base->parameters),
-            .gradients = session->gradients,
-            .slots = normd_slab_data(base->slots),
-            .new_parameters = normd_slab_data(change.parameters),
-            .new_slots = normd_slab_data(change.slots),
-        };
-        if (!normd_pass_update(&update)) {
-            status = normd_error_set(error, NORMD_NOT_FINITE,
-                "optimizer: expected a step to finite parameters, got NaN or infinity in them");
-        }
-    }
+    normd_status status = make_change(session, due, &change, error);
     if (status != NORMD_OK) {
         normd_slab_release(change.parameters);
         normd_slab_release(change.statistics);

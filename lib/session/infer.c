@@ -70,7 +70,7 @@ size_t normd_session_output_bytes(normd_session *session, const normd_shape *x)
 size_t normd_session_state_bytes(normd_session *session)
 {
     normd_model *model = normd_session_model(session);
-    size_t bytes = (1 + model->slots) * model->parameter_bytes + model->statistic_bytes;
+    size_t bytes = model->parameter_bytes + model->slot_bytes + model->statistic_bytes;
     normd_model_release(model);
     return bytes;
 }

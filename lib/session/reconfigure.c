@@ -64,7 +64,7 @@ static normd_status move_in(
     normd_change change = {
         .parameters = copy_of(made->parameter_shelf, initial->parameters, model->parameter_bytes),
         .statistics = copy_of(made->statistic_shelf, initial->statistics, model->statistic_bytes),
-        .slots = copy_of(made->slot_shelf, initial->slots, model->slots * model->parameter_bytes),
+        .slots = copy_of(made->slot_shelf, initial->slots, model->slot_bytes),
         .version = from->version + 1,
         .steps = same_optimizer ? from->steps : 0,
     };

@@ -86,7 +86,7 @@ static bool make_shelves(normd_session *session)
     size_t snapshot = normd_round_to_line(sizeof(normd_snapshot)) + model->derived_bytes;
     session->parameter_shelf = make_shelf(session, model->parameter_bytes);
     session->statistic_shelf = make_shelf(session, model->statistic_bytes);
-    session->slot_shelf = make_shelf(session, model->slots * model->parameter_bytes);
+    session->slot_shelf = make_shelf(session, model->slot_bytes);
     session->snapshot_shelf = make_shelf(session, snapshot);
     session->gradients = normd_session_allocate_gradients(session);
     return session->parameter_shelf != NULL && session->statistic_shelf != NULL &&
@@ -109,6 +109,9 @@ static normd_status publish_initial(normd_session *session, const json_t *config
     } else {
         status = normd_model_initialize(session->model, configuration, attachments,
             normd_slab_data(initial.parameters), normd_slab_data(initial.statistics), error);
+    }
+    if (status == NORMD_OK) {
+        normd_model_initialize_slots(session->model, normd_slab_data(initial.slots));
     }
     if (status == NORMD_OK && !make_digest(session, &initial)) {
         status = normd_error_no_memory(error);

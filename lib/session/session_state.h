@@ -163,8 +163,8 @@ bool normd_work_usable(const normd_model *model, const normd_array *array);
 /* Checks that the session's gradients are finite; `what` names their source in the message. */
 normd_status normd_session_check_gradients(
     normd_session *session, const char *what, normd_error *error);
-/* The optimizer steps with the session's gradients; new statistics (or NULL; taken) are published
-   with it. */
+/* The optimizer takes the session's gradients: it steps, or keeps them until enough batches are
+   there (`accumulate_steps`). New statistics (or NULL; taken) are published with it. */
 normd_status normd_session_apply(
     normd_session *session, normd_slab *new_statistics, normd_error *error);
 

@@ -10,9 +10,11 @@ static const char slot_prefix[] = "optimizer.";
 void normd_tensor_name(
     const normd_model *model, const normd_tensor_place *place, char name[NORMD_TENSOR_NAME_BYTES])
 {
-    if (place->is_slot) {
+    if (place->is_scalar) {
+        snprintf(name, NORMD_TENSOR_NAME_BYTES, "%s%s", slot_prefix, place->tensor->name);
+    } else if (place->is_slot) {
         snprintf(name, NORMD_TENSOR_NAME_BYTES, "%s%zu.%s.%s", slot_prefix, place->layer,
-            place->tensor->name, normd_optimizer_slot_name(model->optimizer, place->slot));
+            place->tensor->name, normd_optimizer_slot(model->optimizer, place->slot)->name);
     } else {
         snprintf(name, NORMD_TENSOR_NAME_BYTES, "%zu.%s", place->layer, place->tensor->name);
     }
@@ -23,10 +25,22 @@ static size_t slot_of(const normd_model *model, const char *name)
 {
     size_t slot = 0;
     while (slot < model->slots &&
-           strcmp(normd_optimizer_slot_name(model->optimizer, slot), name) != 0) {
+           strcmp(normd_optimizer_slot(model->optimizer, slot)->name, name) != 0) {
         slot++;
     }
     return slot;
+}
+
+static bool locate_scalar(const normd_model *model, const char *name, normd_tensor_place *place)
+{
+    for (size_t i = 0; i < model->scalars; i++) {
+        if (strcmp(model->scalar[i].name, name) == 0) {
+            place->is_scalar = true;
+            place->tensor = &model->scalar[i];
+            return true;
+        }
+    }
+    return false;
 }
 
 bool normd_tensor_locate(const normd_model *model, const char *name, normd_tensor_place *place)
@@ -38,6 +52,9 @@ bool normd_tensor_locate(const normd_model *model, const char *name, normd_tenso
     if (strncmp(at, slot_prefix, sizeof slot_prefix - 1) == 0) {
         place->is_slot = true;
         at += sizeof slot_prefix - 1;
+        if (locate_scalar(model, at, place)) {
+            return true;
+        }
     }
     char *end;
     place->layer = strtoul(at, &end, 10);
@@ -86,8 +103,20 @@ static bool next_tensor(const normd_model *model, normd_tensor_place *place)
     return false;
 }
 
+/* The scalar behind `place`; the first when it is none. */
+static bool next_scalar(const normd_model *model, normd_tensor_place *place)
+{
+    size_t index = place->is_scalar ? (size_t)(place->tensor - model->scalar) + 1 : 0;
+    *place =
+        (normd_tensor_place){.is_slot = true, .is_scalar = true, .tensor = &model->scalar[index]};
+    return index < model->scalars;
+}
+
 bool normd_tensor_next(const normd_model *model, normd_tensor_place *place)
 {
+    if (place->is_scalar) {
+        return next_scalar(model, place);
+    }
     if (place->is_slot && place->slot + 1 < model->slots) {
         place->slot++;
         return true;
@@ -96,11 +125,13 @@ bool normd_tensor_next(const normd_model *model, normd_tensor_place *place)
     if (next_tensor(model, place)) {
         return true;
     }
-    if (place->is_slot || model->slots == 0) {
-        return false;
+    if (!place->is_slot && model->slots > 0) {
+        *place = (normd_tensor_place){.is_slot = true};
+        if (next_tensor(model, place)) {
+            return true;
+        }
     }
-    *place = (normd_tensor_place){.is_slot = true};
-    return next_tensor(model, place);
+    return next_scalar(model, place);
 }
 
 size_t normd_tensor_offset(const normd_model *model, const normd_tensor_place *place)

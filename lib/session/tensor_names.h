@@ -6,15 +6,17 @@
 
 /*
  * The names of a session's tensors in files: "1.running_mean" as in the state_dict of a
- * torch.nn.Sequential, and "optimizer.0.weight.exp_avg" for the optimizer's slots.
+ * torch.nn.Sequential, "optimizer.0.weight.exp_avg" for the optimizer's slots, and
+ * "optimizer.accumulated_batches" for its scalars.
  */
 enum { NORMD_TENSOR_NAME_BYTES = 96 };
 
 typedef struct normd_tensor_place {
     size_t layer;
     const normd_layer_tensor *tensor;
-    bool is_slot;
+    bool is_slot; /* of the slab of slots */
     size_t slot;
+    bool is_scalar; /* one of the optimizer's scalars, which belong to no layer; is_slot, too */
 } normd_tensor_place;
 
 void normd_tensor_name(
@@ -23,7 +25,7 @@ void normd_tensor_name(
 /* False when the model has no tensor of that name. */
 bool normd_tensor_locate(const normd_model *model, const char *name, normd_tensor_place *place);
 
-/* Goes through all tensors of the model, then through all slots of the trainable ones. `place`
+/* Goes through all tensors of the model, all slots of the trainable ones, all scalars. `place`
    starts zeroed; false behind the last. */
 bool normd_tensor_next(const normd_model *model, normd_tensor_place *place);
 

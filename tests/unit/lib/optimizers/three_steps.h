@@ -3,7 +3,9 @@
 #define NORMD_TESTS_UNIT_LIB_OPTIMIZERS_THREE_STEPS_H
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/optimizers/optimizer.h"
 
@@ -95,6 +97,23 @@ static inline void expect_refused(
         normd_optimizer_create(json, convention, &optimizer, &error), NORMD_BAD_ARGUMENT);
     assert_null(optimizer);
     assert_string_equal(error.message, message);
+    json_decref(json);
+}
+
+/* Checks that an unknown option is refused with the known ones. */
+static inline void expect_unknown(const char *option, normd_convention convention, const char *key)
+{
+    json_t *json = json_loads(option, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    normd_optimizer *optimizer = NULL;
+    normd_error error = {.status = NORMD_OK};
+    char end[64];
+    snprintf(end, sizeof end, ", got \"%s\"", key);
+    assert_int_equal(
+        normd_optimizer_create(json, convention, &optimizer, &error), NORMD_BAD_ARGUMENT);
+    static const char begin[] = "optimizer: expected the keys \"type\", \"lr\", ";
+    assert_memory_equal(error.message, begin, sizeof begin - 1);
+    assert_string_equal(error.message + strlen(error.message) - strlen(end), end);
     json_decref(json);
 }
 
