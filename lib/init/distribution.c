@@ -2,16 +2,15 @@
 #include "lib/init/distribution.h"
 
 #include <assert.h>
-#include <math.h>
 
 /* The draws of value n are the positions n, n + 2^48, n + 2 * 2^48, ... of the stream, so that the
    number of draws that one value takes does not move the others. */
-static double truncated_normal(const normd_random *random, uint64_t n)
+static double truncated_normal(
+    const normd_distribution *distribution, const normd_random *random, uint64_t n)
 {
-    const double limit = 2.0;
     for (uint64_t draw = 0;; draw++) {
         double value = normd_random_normal(random, n + (draw << 48));
-        if (fabs(value) <= limit) {
+        if (value >= distribution->low && value <= distribution->high) {
             return value;
         }
     }
@@ -28,7 +27,7 @@ static double value_at(
     case NORMD_NORMAL:
         return a + b * normd_random_normal(random, n);
     case NORMD_TRUNCATED_NORMAL:
-        return a + b * truncated_normal(random, n);
+        return a + b * truncated_normal(distribution, random, n);
     case NORMD_CONSTANT:
     default:
         return a;

@@ -11,13 +11,14 @@ typedef enum normd_distribution_kind {
     NORMD_CONSTANT,         /* a */
     NORMD_UNIFORM,          /* in [a, b) */
     NORMD_NORMAL,           /* mean a, standard deviation b */
-    NORMD_TRUNCATED_NORMAL, /* the same, drawn again beyond two standard deviations */
+    NORMD_TRUNCATED_NORMAL, /* the same, drawn again outside of [low, high] standard deviations */
 } normd_distribution_kind;
 
 typedef struct normd_distribution {
     normd_distribution_kind kind;
     double a;
     double b;
+    double low, high;
 } normd_distribution;
 
 /* Fills `count` values of F32 (rounded from double) or F64, on the workers of `pool` where they are

@@ -7,12 +7,12 @@
 #include "lib/pool/pool.h"
 
 /*
- * Initial values by name, as Keras names them (zeros, ones, constant, random_normal,
- * random_uniform, truncated_normal, variance_scaling, glorot_uniform, glorot_normal, he_uniform,
- * he_normal, lecun_uniform, lecun_normal) and torch_linear, which is what torch.nn.Linear does:
- * uniform in +-1/sqrt(fan_in). An option gives one as a name ("zeros"), a map with a name and
- * arguments ({"name": "constant", "value": 0.5}), a number for a constant, an array, or, for a
- * vector, a list of numbers.
+ * Initial values by name, as Keras and torch.nn.init name them (the rows of keras_initializers.c
+ * and torch_initializers.c; Keras' names in snake_case or CamelCase), and torch_linear, which is
+ * what torch.nn.Linear does: uniform in +-1/sqrt(fan_in). An option gives one as a name ("zeros"),
+ * a map with a name and arguments ({"name": "constant", "value": 0.5}), as Keras serializes it
+ * ({"class_name": "Constant", "config": {"value": 0.5}}), a number for a constant, an array, or,
+ * for a vector, a list of numbers.
  */
 typedef struct normd_initializer_target {
     normd_dtype dtype; /* F32 or F64 */

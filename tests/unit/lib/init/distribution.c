@@ -12,7 +12,7 @@ static const normd_random random_numbers = {.seed = 42, .stream = 3};
 
 static void fill(normd_distribution_kind kind, double a, double b)
 {
-    normd_distribution distribution = {kind, a, b};
+    normd_distribution distribution = {kind, a, b, -2, 2};
     normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, COUNT, values, NULL);
 }
 
@@ -70,7 +70,7 @@ static void values_depend_on_their_position_alone(void **state)
     (void)state;
     fill(NORMD_TRUNCATED_NORMAL, 0, 1);
     double fewer[1000];
-    normd_distribution distribution = {NORMD_TRUNCATED_NORMAL, 0, 1};
+    normd_distribution distribution = {NORMD_TRUNCATED_NORMAL, 0, 1, -2, 2};
     normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, 1000, fewer, NULL);
     assert_memory_equal(values, fewer, sizeof fewer);
 }
@@ -82,7 +82,7 @@ static void values_do_not_depend_on_the_number_of_threads(void **state)
     normd_pool *pool = normd_pool_create(3);
     assert_non_null(pool);
     for (int kind = NORMD_CONSTANT; kind <= NORMD_TRUNCATED_NORMAL; kind++) {
-        normd_distribution distribution = {(normd_distribution_kind)kind, -1, 1};
+        normd_distribution distribution = {(normd_distribution_kind)kind, -1, 1, -2, 2};
         fill(distribution.kind, -1, 1);
         memset(others, 0, sizeof others);
         normd_distribution_fill(&distribution, &random_numbers, NORMD_F64, COUNT, others, pool);
@@ -95,7 +95,7 @@ static void floats_are_the_doubles_rounded(void **state)
 {
     (void)state;
     float narrow[1000];
-    normd_distribution distribution = {NORMD_NORMAL, 0, 1};
+    normd_distribution distribution = {NORMD_NORMAL, 0, 1, 0, 0};
     fill(NORMD_NORMAL, 0, 1);
     normd_distribution_fill(&distribution, &random_numbers, NORMD_F32, 1000, narrow, NULL);
     for (size_t n = 0; n < 1000; n++) {

@@ -95,6 +95,61 @@ static void every_argument_is_described(void **state)
     expect_described("{\"name\": \"GlorotUniform\", \"seed\": null}",
         "{\"name\": \"glorot_uniform\", \"seed\": null}");
     expect_described("\"torch_linear\"", "{\"name\": \"torch_linear\", \"seed\": null}");
+    expect_described("\"Orthogonal\"", "{\"name\": \"orthogonal\", \"gain\": 1.0, \"seed\": null}");
+    expect_described("{\"name\": \"IdentityInitializer\", \"gain\": 2}",
+        "{\"name\": \"identity\", \"gain\": 2.0}");
+    expect_described(
+        "{\"name\": \"constant_\", \"val\": 2}", "{\"name\": \"constant_\", \"val\": 2.0}");
+    expect_described("\"zeros_\"", "{\"name\": \"zeros\"}");
+    expect_described("\"ones_\"", "{\"name\": \"ones\"}");
+    expect_described("\"eye_\"", "{\"name\": \"identity\", \"gain\": 1.0}");
+    expect_described("\"kaiming_uniform_\"",
+        "{\"name\": \"kaiming_uniform_\", \"a\": 0.0, \"mode\": \"fan_in\","
+        "\"nonlinearity\": \"leaky_relu\", \"seed\": null}");
+}
+
+/* What keras.initializers.serialize gives. */
+static void keras_serialized_form_is_read(void **state)
+{
+    (void)state;
+    expect_described(
+        "{\"module\": \"keras.initializers\", \"class_name\": \"GlorotUniform\", \"config\": "
+        "{\"seed\": null, \"input_axes\": null, \"output_axes\": null}, "
+        "\"registered_name\": null}",
+        "{\"name\": \"glorot_uniform\", \"seed\": null}");
+    expect_described("{\"class_name\": \"Constant\", \"config\": {\"value\": 0.25}}",
+        "{\"name\": \"constant\", \"value\": 0.25}");
+    expect_described("{\"class_name\": \"Zeros\", \"config\": {}}", "{\"name\": \"zeros\"}");
+    expect_described("{\"class_name\": \"Zeros\"}", "{\"name\": \"zeros\"}");
+    expect_mistake("{\"class_name\": \"Constant\", \"config\": {\"val\": 1}}",
+        "layers[0].init: expected the keys \"name\", \"value\", got \"val\"");
+    expect_mistake("{\"class_name\": \"HeNormal\", \"config\": {\"input_axes\": [0]}}",
+        "layers[0].init.input_axes: expected null, got [0]");
+}
+
+static void matrices_alone_take_what_needs_one(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"orthogonal", "2 axes or more"}, {"identity", "2 axes"},
+        {"xavier_normal_", "2 axes or more"}, {"kaiming_uniform_", "2 axes or more"},
+        {"eye_", "2 axes"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *map = json_pack("{s:s}", "init", names[i][0]);
+        normd_options options;
+        normd_options_begin(&options, map, NULL, "layers[0]");
+        normd_initializer_target target = target_of(values);
+        target.shape = (normd_shape){.rank = 1, .dim = {4}};
+        normd_initializer_read(&options, "init", "zeros", &target, NULL);
+        normd_error error = {.status = NORMD_OK};
+        assert_int_equal(normd_options_finish(&options, &error), NORMD_BAD_ARGUMENT);
+        char expected[256];
+        snprintf(expected, sizeof expected,
+            "layers[0].init.name: expected an initializer of arrays of shape (4,), got %s, of %s "
+            "alone",
+            names[i][0], names[i][1]);
+        assert_string_equal(error.message, expected);
+        json_decref(map);
+    }
 }
 
 static void what_is_described_reads_the_same(void **state)
@@ -103,7 +158,9 @@ static void what_is_described_reads_the_same(void **state)
     static double again[COUNT];
     static const char *const names[] = {"zeros", "ones", "constant", "random_normal",
         "truncated_normal", "random_uniform", "variance_scaling", "glorot_uniform", "glorot_normal",
-        "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "torch_linear"};
+        "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal", "identity",
+        "torch_linear", "uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_",
+        "kaiming_uniform_", "kaiming_normal_"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char quoted[40];
         snprintf(quoted, sizeof quoted, "\"%s\"", names[i]);
@@ -159,6 +216,13 @@ static void scaled_initializers_have_their_variance(void **state)
     expect_spread("{\"name\": \"VarianceScaling\", \"scale\": 5, \"mode\": \"fan_out\","
                   "\"distribution\": \"uniform\"}",
         sqrt(5.0 / FAN_OUT), sqrt(15.0 / FAN_OUT));
+    expect_spread("\"xavier_uniform_\"", sqrt(2 / sum), sqrt(6 / sum));
+    expect_spread("{\"name\": \"kaiming_uniform_\", \"nonlinearity\": \"tanh\"}",
+        sqrt(1 / in) * 5 / 3, sqrt(3 / in) * 5 / 3);
+    expect_spread("{\"name\": \"kaiming_uniform_\", \"a\": 2, \"mode\": \"fan_out\"}",
+        sqrt(0.4 / FAN_OUT), sqrt(1.2 / FAN_OUT));
+    expect_spread("{\"name\": \"uniform_\", \"a\": -2, \"b\": 2}", 2 / root_3, 2);
+    expect_spread("{\"name\": \"trunc_normal_\", \"std\": 3, \"a\": -6, \"b\": 6}", 6 / cut, 6);
     expect_spread("{\"name\": \"random_uniform\", \"minval\": -3, \"maxval\": 3}", root_3, 3);
     expect_spread("{\"name\": \"truncated_normal\", \"stddev\": 3}", 6 / cut, 6);
 }
@@ -193,13 +257,16 @@ static void a_target_without_values_is_only_checked(void **state)
 static void mistakes_name_the_path(void **state)
 {
     (void)state;
-    const char *names = "zeros, ones, constant, random_normal, truncated_normal, random_uniform, "
-                        "variance_scaling, glorot_uniform, glorot_normal, he_uniform, he_normal, "
-                        "lecun_uniform, lecun_normal, torch_linear";
+    const char *names =
+        "zeros, ones, constant, random_normal, truncated_normal, random_uniform, "
+        "variance_scaling, glorot_uniform, glorot_normal, he_uniform, he_normal, "
+        "lecun_uniform, lecun_normal, orthogonal, identity, torch_linear, uniform_, "
+        "normal_, trunc_normal_, xavier_uniform_, xavier_normal_, "
+        "kaiming_uniform_, kaiming_normal_, constant_";
     char message[512];
-    snprintf(message, sizeof message, "layers[0].init.name: expected one of %s, got \"orthogonal\"",
-        names);
-    expect_mistake("\"orthogonal\"", message);
+    snprintf(
+        message, sizeof message, "layers[0].init.name: expected one of %s, got \"stft\"", names);
+    expect_mistake("\"stft\"", message);
     snprintf(
         message, sizeof message, "layers[0].init.name: expected one of %s, got nothing", names);
     expect_mistake("{\"value\": 1}", message);
@@ -219,6 +286,12 @@ static void mistakes_name_the_path(void **state)
         "layers[0].init.scale: expected a number above 0, got 0");
     expect_mistake("{\"name\": \"variance_scaling\", \"mode\": \"fan\"}",
         "layers[0].init.mode: expected one of \"fan_in\", \"fan_out\", \"fan_avg\", got \"fan\"");
+    expect_mistake("\"constant_\"", "layers[0].init.val: expected a number, got nothing");
+    expect_mistake("{\"name\": \"trunc_normal_\", \"a\": 3, \"b\": 4}",
+        "layers[0].init.b: expected bounds a and b that hold at least 0.05 of the normal "
+        "distribution, got 0.00131823");
+    expect_mistake("{\"name\": \"trunc_normal_\", \"std\": 0}",
+        "layers[0].init.std: expected a number above 0, got 0");
     expect_mistake("{\"name\": \"he_normal\", \"seed\": -1}",
         "layers[0].init.seed: expected an integer in [0, 9223372036854775807], got -1");
 }
@@ -226,8 +299,8 @@ static void mistakes_name_the_path(void **state)
 static void a_name_is_snake_case_or_camel_case_and_nothing_between(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "\"Glorot_Uniform\"", "\"glorotuniform\"", "\"GlorotUniforms\"", "\"Glorot\"", "\"ZEROS\""};
+    static const char *const wrong[] = {"\"Glorot_Uniform\"", "\"glorotuniform\"",
+        "\"GlorotUniforms\"", "\"Glorot\"", "\"ZEROS\"", "\"KaimingUniform\"", "\"Zeros_\""};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         json_t *map = json_object();
         json_object_set_new(map, "init", json_loads(wrong[i], JSON_DECODE_ANY, NULL));
@@ -246,6 +319,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_argument_is_described),
+        cmocka_unit_test(keras_serialized_form_is_read),
+        cmocka_unit_test(matrices_alone_take_what_needs_one),
         cmocka_unit_test(what_is_described_reads_the_same),
         cmocka_unit_test(scaled_initializers_have_their_variance),
         cmocka_unit_test(a_seed_of_its_own_replaces_the_sessions),
