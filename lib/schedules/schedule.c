@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/schedules/schedule.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/schedules/kind.h"
+
+static const normd_schedule_kind *const kinds[] = {
+    &normd_step_schedule_kind,
+    &normd_multi_step_schedule_kind,
+    &normd_exponential_schedule_kind,
+    &normd_cosine_annealing_schedule_kind,
+    &normd_warm_restarts_schedule_kind,
+    &normd_linear_schedule_kind,
+    &normd_polynomial_schedule_kind,
+    &normd_constant_schedule_kind,
+    &normd_one_cycle_schedule_kind,
+    &normd_plateau_schedule_kind,
+    &normd_exponential_decay_schedule_kind,
+    &normd_piecewise_constant_decay_schedule_kind,
+    &normd_polynomial_decay_schedule_kind,
+    &normd_inverse_time_decay_schedule_kind,
+    &normd_cosine_decay_schedule_kind,
+    &normd_cosine_restarts_schedule_kind,
+};
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+static const normd_schedule_kind *find_kind(const char *type)
+{
+    for (size_t i = 0; i < KIND_COUNT && type != NULL; i++) {
+        if (strcmp(type, kinds[i]->type) == 0 || strcmp(type, kinds[i]->class_name) == 0) {
+            return kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static void fail_type(normd_options *options, const json_t *type)
+{
+    char list[NORMD_ERROR_MESSAGE_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        int wrote = snprintf(
+            list + used, sizeof list - used, "%s\"%s\"", i == 0 ? "" : ", ", kinds[i]->type);
+        used += (size_t)wrote < sizeof list - used ? (size_t)wrote : 0;
+    }
+    char got[NORMD_OPTIONS_SHOW_BYTES];
+    normd_options_fail(options, "type", "expected %s, got %s", list,
+        type == NULL ? "nothing" : normd_options_show(type, got, sizeof got));
+}
+
+/* `warmup`: a number of ticks, or a map of LinearLR's options. */
+static void read_warmup(normd_schedule *schedule, normd_options *options)
+{
+    const json_t *warmup = normd_options_any(options, "warmup");
+    if (warmup == NULL || json_is_null(warmup)) {
+        return;
+    }
+    if (schedule->kind->warms_up) {
+        normd_options_fail(options, "warmup",
+            "expected nothing beside type \"%s\", which warms up by itself", schedule->kind->type);
+        return;
+    }
+    normd_options inner;
+    json_t *short_form = NULL;
+    if (!json_is_object(warmup)) {
+        short_form = json_pack("{s:O}", "total_iters", warmup);
+        warmup = short_form;
+    }
+    schedule->no_memory = schedule->no_memory || warmup == NULL;
+    normd_options_begin(&inner, warmup, NULL, "%s.warmup", options->path);
+    schedule->warmup = normd_schedule_ticks(&inner, "total_iters", -1, 1);
+    schedule->warmup_start = normd_options_number(&inner, "start_factor", 1.0 / 3.0, 0.0, 1.0);
+    normd_error error = {.status = NORMD_OK};
+    if (normd_options_finish(&inner, &error) != NORMD_OK && options->error.status == NORMD_OK) {
+        options->error = error;
+    }
+    json_decref(short_form);
+}
+
+static normd_status read_options(
+    normd_schedule *schedule, const json_t *map, const char *path, normd_error *error)
+{
+    normd_options options;
+    normd_options_begin(&options, map, NULL, "%s", path);
+    const json_t *type = normd_options_any(&options, "type");
+    schedule->kind = find_kind(json_string_value(type));
+    if (schedule->kind == NULL) {
+        fail_type(&options, type);
+        return normd_options_finish(&options, error);
+    }
+    schedule->every = normd_schedule_ticks(&options, "every", 1, 1);
+    read_warmup(schedule, &options);
+    if (schedule->kind->has_initial_rate) {
+        /* The optimizer has taken it for its rate: normd_schedule_initial_rate. */
+        normd_options_number(&options, "initial_learning_rate", 0.0, 0.0, INFINITY);
+    }
+    schedule->kind->read(schedule, &options);
+    return schedule->no_memory ? normd_error_no_memory(error)
+                               : normd_options_finish(&options, error);
+}
+
+normd_status normd_schedule_create(const json_t *option, normd_convention convention, double lr,
+    const char *path, normd_schedule **schedule, normd_error *error)
+{
+    *schedule = NULL;
+    json_t *map = NULL;
+    if (json_is_string(option)) {
+        map = json_pack("{s:O}", "type", option);
+        option = map;
+    }
+    normd_schedule *made = calloc(1, sizeof *made);
+    if (made == NULL || option == NULL) {
+        json_decref(map);
+        free(made);
+        return normd_error_no_memory(error);
+    }
+    made->convention = convention;
+    made->lr = lr;
+    normd_status status = read_options(made, option, path, error);
+    json_decref(map);
+    if (status != NORMD_OK) {
+        normd_schedule_destroy(made);
+        return status;
+    }
+    *schedule = made;
+    return NORMD_OK;
+}
+
+void normd_schedule_destroy(normd_schedule *schedule)
+{
+    if (schedule != NULL) {
+        free(schedule->points);
+        free(schedule->values);
+        free(schedule);
+    }
+}
+
+json_t *normd_schedule_describe(const normd_schedule *schedule)
+{
+    json_t *warmup = json_null();
+    if (schedule->warmup > 0) {
+        warmup = json_pack("{s:I, s:f}", "total_iters", (json_int_t)schedule->warmup,
+            "start_factor", schedule->warmup_start);
+    }
+    json_t *map = json_pack("{s:s, s:I, s:o}", "type", schedule->kind->type, "every",
+        (json_int_t)schedule->every, "warmup", warmup);
+    if (map != NULL) {
+        schedule->kind->describe(schedule, map);
+    }
+    return map;
+}
+
+bool normd_schedule_initial_rate(const json_t *option, double *lr)
+{
+    const normd_schedule_kind *kind = find_kind(json_string_value(json_object_get(option, "type")));
+    const json_t *rate = NULL;
+    if (kind == &normd_piecewise_constant_decay_schedule_kind) {
+        rate = json_array_get(json_object_get(option, "values"), 0);
+    } else if (kind != NULL && kind->has_initial_rate) {
+        rate = json_object_get(option, "initial_learning_rate");
+    }
+    *lr = json_number_value(rate);
+    return json_is_number(rate) && *lr >= 0.0;
+}
+
+double normd_schedule_rate(
+    const normd_schedule *schedule, const double *state, uint64_t step, double lr)
+{
+    uint64_t tick = (step - 1) / schedule->every;
+    if (tick < schedule->warmup) {
+        double way = (double)tick / (double)schedule->warmup;
+        return lr * (schedule->warmup_start + (1.0 - schedule->warmup_start) * way);
+    }
+    return schedule->kind->rate(schedule, state, lr, tick - schedule->warmup);
+}
+
+size_t normd_schedule_states(const normd_schedule *schedule)
+{
+    return schedule->kind == &normd_plateau_schedule_kind ? NORMD_SCHEDULE_STATE : 0;
+}
+
+normd_schedule_monitor normd_schedule_monitors(const normd_schedule *schedule)
+{
+    if (schedule->kind != &normd_plateau_schedule_kind) {
+        return NORMD_MONITOR_NOTHING;
+    }
+    return schedule->plateau.metric ? NORMD_MONITOR_METRIC : NORMD_MONITOR_LOSS;
+}
+
+void normd_schedule_note(
+    const normd_schedule *schedule, uint64_t steps, double value, double *state)
+{
+    if (steps > schedule->warmup * schedule->every) {
+        normd_plateau_note(schedule, value, state);
+    }
+}
+
+void normd_schedule_rebase(const normd_schedule *schedule, double *state)
+{
+    if (schedule->kind == &normd_plateau_schedule_kind) {
+        normd_plateau_rebase(state);
+    }
+}
