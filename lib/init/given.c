@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/tensor/convert.h"
+#include "lib/tensor/permute.h"
 
 bool normd_given_is(const json_t *value)
 {
@@ -33,30 +34,10 @@ static bool put(const normd_initializer_target *target, size_t n, double value)
     return isfinite(value);
 }
 
-/* The shape that an array must have. */
-static normd_shape given_shape(const normd_initializer_target *target)
-{
-    normd_shape shape = target->shape;
-    for (uint32_t axis = 0; target->transposed && axis < shape.rank; axis++) {
-        shape.dim[axis] = target->shape.dim[shape.rank - 1 - axis];
-    }
-    return shape;
-}
-
-/* Where value n of an array belongs. */
-static size_t place_of(const normd_initializer_target *target, size_t n)
-{
-    if (!target->transposed) {
-        return n;
-    }
-    size_t rows = target->shape.dim[0];
-    return n % rows * target->shape.dim[1] + n / rows;
-}
-
 static void fail_shape(normd_options *options, const char *key,
     const normd_initializer_target *target, const char *got, const char *got_shape)
 {
-    normd_shape shape = given_shape(target);
+    normd_shape shape = normd_permute_shape(&target->shape, target->axes);
     char expected[NORMD_SHAPE_TEXT_BYTES];
     normd_options_fail(options, key, "expected an array of shape %s, got %s%s",
         normd_shape_format(&shape, expected, sizeof expected), got, got_shape);
@@ -90,7 +71,7 @@ static void read_array(normd_options *options, const char *key, const normd_arra
     const normd_initializer_target *target)
 {
     size_t count = target_elements(target);
-    normd_shape shape = given_shape(target);
+    normd_shape shape = normd_permute_shape(&target->shape, target->axes);
     if (!normd_shape_equal(&shape, &array->shape)) {
         char got[NORMD_SHAPE_TEXT_BYTES];
         fail_shape(options, key, target, "one of shape ",
@@ -106,7 +87,7 @@ static void read_array(normd_options *options, const char *key, const normd_arra
     for (size_t n = 0; n < count; n++) {
         double value;
         normd_convert_values(array->dtype, from + n * step, NORMD_F64, &value, 1);
-        if (!put(target, place_of(target, n), value)) {
+        if (!put(target, normd_permute_place(&target->shape, target->axes, n), value)) {
             normd_options_fail(
                 options, key, "expected finite values, got %g at index %zu", value, n);
             return;

@@ -17,7 +17,8 @@
 typedef struct normd_initializer_target {
     normd_dtype dtype; /* F32 or F64 */
     normd_shape shape; /* of the values */
-    bool transposed;   /* of rank 2, and an array that is given is their transpose */
+    /* Axis i of an array that is given is axis axes[i] of the values; NULL: the same. */
+    const uint8_t *axes;
     size_t fan_in;
     size_t fan_out;
     normd_random random;

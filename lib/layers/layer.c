@@ -4,16 +4,27 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/layers/activation.h"
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/dropout.h"
+#include "lib/layers/flatten.h"
 #include "lib/layers/linear.h"
 #include "lib/layers/relu.h"
 
 /* Every kind of layer, once. */
+// clang-format off
 static const normd_layer_operations *const layer_table[] = {
     &normd_batch_norm_operations,
     &normd_linear_operations,
     &normd_relu_operations,
+    &normd_activation_named_operations,
+    &normd_dropout_operations,
+    &normd_flatten_operations,
+#define ACTIVATION(kind, name, reads_x) &normd_activation_operations[NORMD_ACTIVATION_##kind],
+    NORMD_ACTIVATION_MAP(ACTIVATION)
+#undef ACTIVATION
 };
+// clang-format on
 
 /* Other names of kinds, that say more than the kind's own. */
 static const struct alias {
@@ -23,6 +34,10 @@ static const struct alias {
     {"batch_norm1d", &normd_batch_norm_operations},
     {"batch_norm2d", &normd_batch_norm_operations},
     {"batch_norm3d", &normd_batch_norm_operations},
+    {"dense", &normd_linear_operations},
+    {"swish", &normd_activation_operations[NORMD_ACTIVATION_SILU]},
+    {"hard_swish", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
+    {"hard_silu", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
 };
 
 enum {
@@ -56,6 +71,7 @@ normd_status normd_layer_create(const json_t *map, const normd_attachments *atta
     normd_options options;
     normd_options_begin(&options, map, attachments, "layers[%zu]", index);
     source->options = &options;
+    source->index = index;
     *layer = NULL;
     const normd_layer_operations *operations = read_type(&options, &source->type);
     if (operations != NULL) {
@@ -122,7 +138,7 @@ normd_initializer_target normd_layer_target(const normd_layer_tensor *tensor)
     return (normd_initializer_target){
         .dtype = tensor->dtype,
         .shape = tensor->shape,
-        .transposed = keras && tensor->keras_transposed,
+        .axes = keras ? tensor->keras_axes : NULL,
         .fan_in = tensor->fan_in,
         .fan_out = tensor->fan_out,
     };
@@ -152,6 +168,29 @@ const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char 
         }
     }
     return NULL;
+}
+
+void normd_layer_copy_through(const normd_layer_pass *pass, const void *from, void *to)
+{
+    if (to != from) {
+        const normd_array view = {.dtype = pass->compute->dtype, .shape = pass->shape};
+        memcpy(to, from, normd_array_bytes(&view));
+    }
+}
+
+const char *normd_flow_format(const normd_flow *flow, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "(N");
+    for (uint32_t axis = 1; axis < flow->shape.rank && used < size; axis++) {
+        size_t extent = flow->shape.dim[axis];
+        int wrote = extent == 0 ? snprintf(text + used, size - used, ", ?")
+                                : snprintf(text + used, size - used, ", %zu", extent);
+        used += (size_t)wrote;
+    }
+    if (used < size) {
+        snprintf(text + used, size - used, ")");
+    }
+    return text;
 }
 
 const char *normd_layer_key(normd_options *options, const char *preferred, const char *other)

@@ -32,6 +32,7 @@ typedef struct normd_layer_tensor {
     normd_parameter_role role; /* of a parameter */
     bool trainable;            /* a parameter that the optimizer changes */
     bool not_negative;         /* a variance */
+    bool own; /* no framework stores it: a file may leave it out, then it stays as it is */
     normd_dtype dtype;
     normd_shape shape;
     size_t elements;
@@ -40,7 +41,9 @@ typedef struct normd_layer_tensor {
        option); the name that is in use and what describe shows, both set by declare. */
     const char *init_name[NORMD_CONVENTION_COUNT];
     const char *init_default;
-    bool keras_transposed; /* under Keras' name an array is the transpose, as Keras stores it */
+    /* How Keras stores it: axis i of Keras' array is axis keras_axes[i] of this one (see
+       lib/tensor/permute.h), NULL: the same. An array under Keras' name lies so. */
+    const uint8_t *keras_axes;
     size_t fan_in, fan_out;
     const char *init_key;
     json_t *init;
@@ -63,6 +66,8 @@ typedef struct normd_layer_source {
     const char *type; /* as given: a kind may have several names; static storage */
     normd_convention convention;
     normd_dtype dtype;
+    uint64_t seed; /* the session's */
+    size_t index;  /* in the list of layers; normd_layer_create sets it */
     normd_flow *flow;
 } normd_layer_source;
 
@@ -98,6 +103,7 @@ typedef struct normd_layer_pass {
 typedef struct normd_layer_operations {
     const char *type;      /* "batch_norm" */
     bool in_place;         /* y may be x, dx may be dy */
+    bool keeps_values;     /* y is x under another shape: nothing is written over where y is x */
     bool backward_reads_x; /* y may not overwrite it in training */
     bool backward_reads_y; /* a later layer may not overwrite it in training */
     bool takes_mask;       /* computes over the valid positions of a mask */
@@ -173,6 +179,13 @@ const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char 
 
 /* Of two names of one option, the one that is there, else `preferred`; both is a mistake. */
 const char *normd_layer_key(normd_options *options, const char *preferred, const char *other);
+
+/* Copies the pass's elements, where `to` is not `from`: what a layer does that leaves them as they
+   are. */
+void normd_layer_copy_through(const normd_layer_pass *pass, const void *from, void *to);
+
+/* What is known of an array between two layers, for messages: "(N, 3, ?, ?)". Returns `text`. */
+const char *normd_flow_format(const normd_flow *flow, char *text, size_t size);
 
 /* Sets `key` of `map` to `value`, which it takes; false (and frees) when out of memory. */
 bool normd_layer_put(json_t *map, const char *key, json_t *value);

@@ -14,8 +14,10 @@ static size_t read_in(const normd_layer_source *source)
     size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
     int64_t in = normd_options_integer(options, "in", (int64_t)before, 1, LINEAR_MAX_EXTENT);
     if (flow->shape.rank != 0 && flow->shape.rank != 2) {
+        char got[NORMD_SHAPE_TEXT_BYTES];
         normd_options_fail(options, "type",
-            "expected an input of rank 2 before linear, got one of rank %u", flow->shape.rank);
+            "expected an input of rank 2 before linear, as flatten makes it, got %s",
+            normd_flow_format(flow, got, sizeof got));
     } else if (before == 0 && in == 0) {
         normd_options_fail(options, "in",
             "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
@@ -25,6 +27,9 @@ static size_t read_in(const normd_layer_source *source)
     }
     return (size_t)in;
 }
+
+/* Keras' kernel is (in, out). */
+static const uint8_t keras_axes[] = {1, 0};
 
 static void declare(normd_linear *linear, const normd_layer_source *source)
 {
@@ -37,7 +42,7 @@ static void declare(normd_linear *linear, const normd_layer_source *source)
         .shape = {.rank = 2, .dim = {linear->out, linear->in}},
         .init_name = {[NORMD_PYTORCH] = "weight_init", [NORMD_KERAS] = "kernel_initializer"},
         .init_default = facts->linear_weight_init,
-        .keras_transposed = true,
+        .keras_axes = keras_axes,
         .fan_in = linear->in,
         .fan_out = linear->out,
     };

@@ -47,16 +47,8 @@ static void read_input(normd_model *model, normd_options *options)
 
 void normd_model_input_text(const normd_model *model, char *text, size_t size)
 {
-    size_t used = (size_t)snprintf(text, size, "(N");
-    for (uint32_t axis = 1; axis < model->input.rank && used < size; axis++) {
-        size_t extent = model->input.dim[axis];
-        int wrote = extent == 0 ? snprintf(text + used, size - used, ", ?")
-                                : snprintf(text + used, size - used, ", %zu", extent);
-        used += (size_t)wrote;
-    }
-    if (used < size) {
-        snprintf(text + used, size - used, ")");
-    }
+    const normd_flow flow = {.shape = model->input};
+    normd_flow_format(&flow, text, size);
 }
 
 static void read_scalars(normd_model *model, normd_options *options)
@@ -92,6 +84,7 @@ static normd_status read_layers(normd_model *model, const json_t *layers,
     normd_layer_source source = {
         .convention = model->convention,
         .dtype = model->compute.dtype,
+        .seed = model->seed,
         .flow = flow,
     };
     for (size_t i = 0; i < count; i++) {

@@ -50,8 +50,8 @@ json_t *normd_model_configuration(const normd_model *model, normd_convention con
     return map;
 }
 
-/* PyTorch counts num_batches_tracked among the buffers; Keras has no such thing, and counts frozen
-   parameters with the statistics. */
+/* What is normd's own counts nowhere. PyTorch counts num_batches_tracked among the buffers; Keras
+   has no such thing, and counts frozen parameters with the statistics. */
 json_t *normd_model_counts(const normd_model *model)
 {
     size_t trainable = 0;
@@ -62,6 +62,9 @@ json_t *normd_model_counts(const normd_model *model)
         const normd_layer *layer = model->layer[i];
         for (size_t t = 0; t < layer->tensors; t++) {
             const normd_layer_tensor *tensor = &layer->tensor[t];
+            if (tensor->own) {
+                continue;
+            }
             if (tensor->slab == NORMD_SLAB_PARAMETERS) {
                 *(tensor->trainable ? &trainable : &frozen) += tensor->elements;
             } else {

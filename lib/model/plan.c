@@ -15,13 +15,22 @@ static bool reserve(normd_plan *plan, size_t bytes, size_t *offset)
     return true;
 }
 
-/* A layer may write over its input when nobody reads that again: not the layer itself, not the one
-   before, and it is not the caller's x. */
-static bool writes_over_input(const normd_model *model, size_t index)
+/* A layer may write over its input when nobody reads that again: not the layer itself, not one
+   before, and it is not the caller's x. One that keeps the values may in any case. */
+static bool writes_over_input(const normd_model *model, const normd_plan *plan, size_t index)
 {
     const normd_layer_operations *operations = model->layer[index]->operations;
-    return index > 0 && operations->in_place && !operations->backward_reads_x &&
-           !model->layer[index - 1]->operations->backward_reads_y;
+    return index > 0 && operations->in_place &&
+           (operations->keeps_values ||
+               (!operations->backward_reads_x && !plan->step[index - 1].read_again));
+}
+
+/* An absorbed ReLU has no backward of its own. */
+static bool reads_output(const normd_model *model, const normd_plan *plan, size_t index, bool over)
+{
+    const normd_layer *layer = model->layer[index];
+    bool before = over && layer->operations->keeps_values && plan->step[index - 1].read_again;
+    return before || (layer->operations->backward_reads_y && !layer->absorbed);
 }
 
 static bool plan_layer(
@@ -31,7 +40,9 @@ static bool plan_layer(
     normd_plan_step *step = &plan->step[index];
     size_t elements = 0;
     bool ok = normd_shape_elements(&step->y_shape, &elements);
-    if (writes_over_input(model, index)) {
+    bool over = writes_over_input(model, plan, index);
+    step->read_again = reads_output(model, plan, index, over);
+    if (over) {
         step->y_offset = plan->step[index - 1].y_offset;
     } else if (index + 1 == model->layers && !layer->operations->backward_reads_y) {
         step->y_offset = (size_t)NORMD_PLAN_OUTSIDE;

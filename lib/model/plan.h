@@ -17,6 +17,7 @@ typedef struct normd_plan_step {
     normd_shape y_shape;
     size_t y_offset; /* (size_t)NORMD_PLAN_OUTSIDE: the caller's output */
     size_t kept_offset;
+    bool read_again; /* some layer's backward reads what lies at y_offset */
 } normd_plan_step;
 
 typedef struct normd_plan {

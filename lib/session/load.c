@@ -97,14 +97,14 @@ static normd_status load_tensor(const normd_model *model, const normd_tensor_pla
     return check_values(model, tensor, name, to, error);
 }
 
-/* Counts what a complete file holds. */
+/* Counts what a complete file holds at least. */
 static void count_tensors(const normd_model *model, size_t *tensors, size_t *slots)
 {
     normd_tensor_place place = {.layer = 0};
     *tensors = 0;
     *slots = 0;
     while (normd_tensor_next(model, &place)) {
-        (*(place.is_slot ? slots : tensors))++;
+        *(place.is_slot ? slots : tensors) += !place.tensor->own;
     }
 }
 
@@ -116,7 +116,8 @@ static normd_status missing(
     normd_array array;
     while (normd_tensor_next(model, &place)) {
         normd_tensor_name(model, &place, name);
-        if (place.is_slot == slots && !normd_safetensors_find(tensors, name, &array)) {
+        if (place.is_slot == slots && !place.tensor->own &&
+            !normd_safetensors_find(tensors, name, &array)) {
             break;
         }
     }
@@ -145,7 +146,7 @@ static normd_status load_all(const normd_model *model, const normd_safetensors *
         if (status != NORMD_OK) {
             return status;
         }
-        loaded[place.is_slot]++;
+        loaded[place.is_slot] += !place.tensor->own;
     }
     size_t tensor_count;
     size_t slot_count;
@@ -183,6 +184,8 @@ normd_status normd_session_load(normd_session *session, const normd_safetensors 
     if (change->parameters == NULL || change->statistics == NULL || change->slots == NULL) {
         status = normd_error_no_memory(error);
     } else {
+        memcpy(normd_slab_data(change->statistics), normd_slab_data(base->statistics),
+            session->model->statistic_bytes);
         status = load_all(session->model, tensors, change, &has_slots, error);
     }
     if (status == NORMD_OK && has_slots) {

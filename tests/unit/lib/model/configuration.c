@@ -29,7 +29,8 @@ static void mistakes_are_named(void **state)
     fixture_refused(&f,
         "{'input': [3, 4, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'linear', 'out': 1}]}",
         NORMD_BAD_ARGUMENT,
-        "layers[1].type: expected an input of rank 2 before linear, got one of rank 4");
+        "layers[1].type: expected an input of rank 2 before linear, as flatten makes it, got "
+        "(N, 3, 4, 4)");
     fixture_refused(&f,
         "{'input': [3, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'relu'}], 'loss': "
         "'cross_entropy'}",
@@ -51,7 +52,7 @@ static void what_cannot_be_read_is_refused(void **state)
     const char *configurations[] = {
         "{'layers': [{'type': 'relu'}], 'speed': 3}",
         "{'layers': [{'type': 'relu', 'speed': 3}]}",
-        "{'layers': [{'type': 'dropout'}]}",
+        "{'layers': [{'type': 'attention'}]}",
         "{'layers': [3]}",
         "{'layers': {}}",
         "{'layers': [{'type': 'relu'}], 'loss': 'hinge'}",
