@@ -13,6 +13,7 @@
 #include "lib/memory/buffer.h"
 #include "lib/pool/pool.h"
 #include "lib/session/session.h"
+#include "lib/session/statistics.h"
 #include "protocol/call.h"
 
 struct normd_connection;
@@ -30,7 +31,8 @@ typedef enum normd_if_exists {
 typedef struct normd_arguments {
     normd_tensor x, target, dy, mask;
     uint64_t step;
-    bool update_stats, apply;
+    bool update_stats, apply, finish, restart, parameters;
+    normd_recalibration_mode recalibration;
     bool has_convention;
     normd_convention convention;
     char *layer;           /* a layer's name, or NULL for all */

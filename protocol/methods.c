@@ -92,6 +92,39 @@ static const normd_field stats_fields[] = {
     [NORMD_STATS_CONVENTION] = OPTIONAL("convention", STRING),
 };
 
+static const normd_field stats_reset_fields[] = {
+    [NORMD_RESET_SESSION] = REQUIRED("session", STRING),
+    [NORMD_RESET_LAYER] = OPTIONAL("layer", TREE),
+};
+
+static const normd_field stats_recalibrate_fields[] = {
+    [NORMD_RECALIBRATE_SESSION] = REQUIRED("session", STRING),
+    [NORMD_RECALIBRATE_X] = OPTIONAL("x", ARRAY),
+    [NORMD_RECALIBRATE_MASK] = OPTIONAL("mask", ARRAY),
+    [NORMD_RECALIBRATE_MODE] = OPTIONAL("mode", STRING),
+    [NORMD_RECALIBRATE_FINISH] = OPTIONAL("finish", BOOL),
+    [NORMD_RECALIBRATE_RESTART] = OPTIONAL("restart", BOOL),
+};
+
+static const normd_field stats_freeze_fields[] = {
+    [NORMD_FREEZE_SESSION] = REQUIRED("session", STRING),
+    [NORMD_FREEZE_LAYER] = OPTIONAL("layer", TREE),
+    [NORMD_FREEZE_PARAMETERS] = OPTIONAL("parameters", BOOL),
+};
+
+static const normd_field stats_batch_fields[] = {
+    [NORMD_BATCH_SESSION] = REQUIRED("session", STRING),
+    [NORMD_BATCH_X] = REQUIRED("x", ARRAY),
+    [NORMD_BATCH_MASK] = OPTIONAL("mask", ARRAY),
+    [NORMD_BATCH_LAYER] = OPTIONAL("layer", TREE),
+};
+
+static const normd_field stats_drift_fields[] = {
+    [NORMD_DRIFT_SESSION] = REQUIRED("session", STRING),
+    [NORMD_DRIFT_X] = REQUIRED("x", ARRAY),
+    [NORMD_DRIFT_LAYER] = OPTIONAL("layer", TREE),
+};
+
 /* One per row of NORMD_METHOD_MAP; ping, server.info and session.list take nothing. */
 #define FIELDS(list) .fields = (list), .field_count = sizeof(list) / sizeof *(list)
 #define FIELDS_HELLO FIELDS(hello_fields)
@@ -110,6 +143,12 @@ static const normd_field stats_fields[] = {
 #define FIELDS_EVALUATE FIELDS(evaluate_fields)
 #define FIELDS_INFER FIELDS(infer_fields)
 #define FIELDS_STATS FIELDS(stats_fields)
+#define FIELDS_STATS_RESET FIELDS(stats_reset_fields)
+#define FIELDS_STATS_RECALIBRATE FIELDS(stats_recalibrate_fields)
+#define FIELDS_STATS_FREEZE FIELDS(stats_freeze_fields)
+#define FIELDS_STATS_THAW FIELDS(stats_freeze_fields)
+#define FIELDS_STATS_BATCH FIELDS(stats_batch_fields)
+#define FIELDS_STATS_DRIFT FIELDS(stats_drift_fields)
 
 static const normd_method methods[NORMD_METHOD_COUNT] = {
 #define METHOD_ROW(id_name, wire, class_name)                                                      \

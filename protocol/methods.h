@@ -29,7 +29,13 @@
     X(TRAIN, "train", TRAIN)                                                                       \
     X(EVALUATE, "evaluate", SERVE)                                                                 \
     X(INFER, "infer", SERVE)                                                                       \
-    X(STATS, "stats", SERVE)
+    X(STATS, "stats", SERVE)                                                                       \
+    X(STATS_RESET, "stats.reset", TRAIN)                                                           \
+    X(STATS_RECALIBRATE, "stats.recalibrate", TRAIN)                                               \
+    X(STATS_FREEZE, "stats.freeze", TRAIN)                                                         \
+    X(STATS_THAW, "stats.thaw", TRAIN)                                                             \
+    X(STATS_BATCH, "stats.batch", TRAIN)                                                           \
+    X(STATS_DRIFT, "stats.drift", SERVE)
 
 typedef enum normd_method_class {
     NORMD_CLASS_LOOP,
@@ -104,5 +110,17 @@ enum { NORMD_TRAIN_SESSION, NORMD_TRAIN_X, NORMD_TRAIN_TARGET };
 enum { NORMD_EVALUATE_SESSION, NORMD_EVALUATE_X, NORMD_EVALUATE_TARGET };
 enum { NORMD_INFER_SESSION, NORMD_INFER_X };
 enum { NORMD_STATS_SESSION, NORMD_STATS_LAYER, NORMD_STATS_CONVENTION };
+enum { NORMD_RESET_SESSION, NORMD_RESET_LAYER };
+enum {
+    NORMD_RECALIBRATE_SESSION,
+    NORMD_RECALIBRATE_X,
+    NORMD_RECALIBRATE_MASK,
+    NORMD_RECALIBRATE_MODE,
+    NORMD_RECALIBRATE_FINISH,
+    NORMD_RECALIBRATE_RESTART,
+};
+enum { NORMD_FREEZE_SESSION, NORMD_FREEZE_LAYER, NORMD_FREEZE_PARAMETERS };
+enum { NORMD_BATCH_SESSION, NORMD_BATCH_X, NORMD_BATCH_MASK, NORMD_BATCH_LAYER };
+enum { NORMD_DRIFT_SESSION, NORMD_DRIFT_X, NORMD_DRIFT_LAYER };
 
 #endif

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/handlers/arguments.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/server.h"
+#include "protocol/object.h"
 
 /* Up to so many bytes of a wrong word are shown; clients may send anything. */
 enum { SHOWN_BYTES = 40 };
@@ -152,4 +155,28 @@ void normd_put_made_session(normd_request *request)
 uint64_t normd_now_milliseconds(void)
 {
     return uv_hrtime() / 1000000;
+}
+
+normd_status normd_take_layer(
+    normd_request *request, normd_message *message, const normd_value *value, normd_error *error)
+{
+    if (!value->present) {
+        return NORMD_OK;
+    }
+    const msgpack_object *object = value->as.tree;
+    normd_object_bytes text;
+    char **layer = &request->arguments.layer;
+    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        if (asprintf(layer, "%" PRIu64, object->via.u64) < 0) {
+            *layer = NULL;
+        }
+    } else if (normd_object_get_bytes(object, message, &text)) {
+        *layer = strndup(text.data, text.size);
+    } else {
+        char got[NORMD_OBJECT_SHOW_BYTES];
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "layer: expected an index or a name, got %s",
+            normd_object_show(object, got, sizeof got));
+    }
+    return *layer != NULL ? NORMD_OK : normd_error_no_memory(error);
 }

@@ -28,6 +28,11 @@ normd_status normd_take_wire_array(
 normd_status normd_take_convention(
     normd_request *request, const normd_value *value, normd_error *error);
 
+/* arguments.layer: a layer is asked for by its name or by its index, which is its name as a number.
+   A missing one is let pass. */
+normd_status normd_take_layer(
+    normd_request *request, normd_message *message, const normd_value *value, normd_error *error);
+
 /* BAD_ARGUMENT when the value is not the one format that there is. */
 normd_status normd_check_format(const normd_value *value, normd_error *error);
 

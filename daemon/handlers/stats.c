@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/handlers/answer.h"
 #include "daemon/handlers/arguments.h"
 #include "daemon/handlers/table.h"
 #include "daemon/server.h"
-#include "protocol/object.h"
 #include "protocol/writer.h"
-
-/* A layer is asked for by its name or by its index, which is its name as a number. */
-static normd_status take_layer(normd_request *request, normd_message *message,
-    const msgpack_object *object, normd_error *error)
-{
-    normd_object_bytes text;
-    char **layer = &request->arguments.layer;
-    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
-        if (asprintf(layer, "%" PRIu64, object->via.u64) < 0) {
-            *layer = NULL;
-        }
-    } else if (normd_object_get_bytes(object, message, &text)) {
-        *layer = strndup(text.data, text.size);
-    } else {
-        char shown[NORMD_OBJECT_SHOW_BYTES];
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "layer: expected an index or a name, got %s",
-            normd_object_show(object, shown, sizeof shown));
-    }
-    return *layer != NULL ? NORMD_OK : normd_error_no_memory(error);
-}
 
 static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
@@ -39,8 +14,8 @@ static normd_status parse(
     if (status == NORMD_OK) {
         status = normd_take_convention(request, &call->field[NORMD_STATS_CONVENTION], error);
     }
-    if (status == NORMD_OK && call->field[NORMD_STATS_LAYER].present) {
-        status = take_layer(request, message, call->field[NORMD_STATS_LAYER].as.tree, error);
+    if (status == NORMD_OK) {
+        status = normd_take_layer(request, message, &call->field[NORMD_STATS_LAYER], error);
     }
     return status;
 }

@@ -18,6 +18,12 @@ static const normd_handler *const handlers[] = {
     [NORMD_METHOD_EVALUATE] = &normd_handler_evaluate,
     [NORMD_METHOD_INFER] = &normd_handler_infer,
     [NORMD_METHOD_STATS] = &normd_handler_stats,
+    [NORMD_METHOD_STATS_RESET] = &normd_handler_stats_reset,
+    [NORMD_METHOD_STATS_RECALIBRATE] = &normd_handler_stats_recalibrate,
+    [NORMD_METHOD_STATS_FREEZE] = &normd_handler_stats_freeze,
+    [NORMD_METHOD_STATS_THAW] = &normd_handler_stats_thaw,
+    [NORMD_METHOD_STATS_BATCH] = &normd_handler_stats_batch,
+    [NORMD_METHOD_STATS_DRIFT] = &normd_handler_stats_drift,
 };
 _Static_assert(
     sizeof handlers / sizeof *handlers == NORMD_METHOD_COUNT, "every method has its handler");

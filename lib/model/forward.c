@@ -44,6 +44,9 @@ normd_status normd_pass_forward(const normd_pass *pass, void *y, normd_error *er
             .scratch = pass->scratch,
         };
         normd_status status = layer->operations->forward(&one, error);
+        if (status == NORMD_OK && pass->observer != NULL) {
+            status = pass->observer->see(pass->observer->context, i, &one, error);
+        }
         if (status != NORMD_OK) {
             return status;
         }

@@ -50,7 +50,13 @@ static normd_status infer_layer(const normd_inference *inference, size_t index, 
         .kept = work == NULL ? NULL : work->data,
         .scratch = work == NULL ? NULL : (char *)work->data + need.kept,
     };
-    normd_status status = layer->operations->infer(&one, error);
+    normd_status status = NORMD_OK;
+    if (inference->observer != NULL) {
+        status = inference->observer->see(inference->observer->context, index, &one, error);
+    }
+    if (status == NORMD_OK) {
+        status = layer->operations->infer(&one, error);
+    }
     normd_buffer_release(work);
     if (!over) {
         normd_buffer_release(flow->buffer);

@@ -8,6 +8,14 @@
  * The passes of a whole model over one batch: layers in their order, or against it. They own
  * nothing of what a pass points to, and change no slab but those named new.
  */
+/* Is told of the passes of layers: of a training pass when it is done, of inference before it. What
+   it gives back stops the whole. */
+typedef struct normd_observer {
+    normd_status (*see)(
+        void *context, size_t layer, const normd_layer_pass *pass, normd_error *error);
+    void *context;
+} normd_observer;
+
 typedef struct normd_pass {
     const normd_model *model;
     const normd_plan *plan;
@@ -21,6 +29,7 @@ typedef struct normd_pass {
     size_t positions; /* valid ones of the mask */
     char *arena;
     void *scratch;
+    const normd_observer *observer; /* forward; or NULL */
 } normd_pass;
 
 /* Training forward; y has room for the plan's output. BAD_SHAPE, NOT_FINITE. */
@@ -41,6 +50,7 @@ typedef struct normd_inference {
     normd_shape shape;      /* of x, which has elements */
     const void *x;          /* of the model's type */
     normd_buffer *x_buffer; /* that x lies in, to be used again or released; NULL: x is only read */
+    const normd_observer *observer; /* or NULL */
 } normd_inference;
 
 /* Eval-mode forward; y is the caller's to release. Takes x_buffer. BAD_SHAPE, INTERNAL. */

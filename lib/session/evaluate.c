@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/session/session_state.h"
 
-/* Evaluation reads x where it lies, or a converted copy. */
-static normd_status evaluate_output(
-    const normd_snapshot *snapshot, const normd_array *x, normd_tensor *y, normd_error *error)
+/* It reads x where it lies, or a converted copy. */
+normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_array *x,
+    const normd_observer *observer, normd_tensor *y, normd_error *error)
 {
     const normd_model *model = snapshot->model;
     normd_inference inference = {
@@ -13,6 +13,7 @@ static normd_status evaluate_output(
         .derived = snapshot->derived,
         .shape = x->shape,
         .x = x->data,
+        .observer = observer,
     };
     normd_shape shape;
     size_t bytes;
@@ -41,7 +42,7 @@ normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_array
     normd_status status = normd_work_check_loss(model, error);
     normd_tensor y = {.buffer = NULL};
     if (status == NORMD_OK) {
-        status = evaluate_output(snapshot, x, &y, error);
+        status = normd_snapshot_observe(snapshot, x, NULL, &y, error);
     }
     if (status == NORMD_OK) {
         normd_loss_pass loss = {

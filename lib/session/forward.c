@@ -1,41 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <string.h>
 
 #include "lib/session/session_state.h"
-
-/* Copies the mask into the work: the context keeps it for backward. */
-static normd_status take_mask(normd_work *work, const normd_array *mask, normd_error *error)
-{
-    const normd_model *model = work->session->model;
-    bool used = false;
-    for (size_t i = 0; i < model->layers; i++) {
-        used |= model->layer[i]->operations->takes_mask;
-    }
-    if (!used) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "mask: expected a session with a batch_norm layer, got one without");
-    }
-    if (mask->dtype != NORMD_BOOL) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT, "mask: expected bool values, got %s",
-            normd_dtype_title(mask->dtype));
-    }
-    size_t bytes = normd_array_elements(mask);
-    work->mask = normd_buffer_take(model->compute.buffers, bytes);
-    if (work->mask == NULL) {
-        return normd_error_no_memory(error);
-    }
-    memcpy(work->mask->data, mask->data, bytes);
-    work->pass.mask = work->mask->data;
-    work->pass.mask_shape = mask->shape;
-    for (size_t i = 0; i < bytes; i++) {
-        work->pass.positions += work->pass.mask[i] != 0;
-    }
-    if (work->pass.positions == 0) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "mask: expected at least one valid position, got none in %zu", bytes);
-    }
-    return NORMD_OK;
-}
 
 /* Moves x into the work where its values can be used as they lie. */
 static normd_status take_x(normd_work *work, normd_tensor *x, normd_error *error)
@@ -77,7 +42,7 @@ static normd_status forward_step(
     normd_session *session = work->session;
     normd_status status = take_x(work, x, error);
     if (status == NORMD_OK && options->mask != NULL) {
-        status = take_mask(work, options->mask, error);
+        status = normd_work_mask(work, options->mask, error);
     }
     if (status == NORMD_OK) {
         status = normd_work_forward(work, error);

@@ -113,6 +113,7 @@ static void swap_innards(normd_session *session, normd_session *made)
         atomic_store(&session->gradient_bytes, atomic_exchange(&made->gradient_bytes, bytes));
     }
     SWAP(char *, session->gradients, made->gradients);
+    normd_recalibration_drop(session);
     pthread_mutex_lock(&session->lock);
     SWAP(normd_model *, session->model, made->model);
     SWAP(normd_slab_shelf *, session->parameter_shelf, made->parameter_shelf);

@@ -191,6 +191,7 @@ void normd_session_destroy(normd_session *session)
         return;
     }
     normd_context_drop_all(session);
+    normd_recalibration_drop(session);
     while (session->spare != NULL) {
         normd_context *next = session->spare->next;
         free(session->spare);

@@ -77,6 +77,7 @@ struct normd_session {
     atomic_size_t context_bytes;
     _Atomic uint64_t oldest_born; /* of the kept contexts, for any thread; UINT64_MAX: none */
     size_t reserved;              /* of the totals */
+    struct normd_recalibration *recalibration; /* that goes on, or NULL */
 };
 
 /* ---- session.c ---- */
@@ -120,6 +121,11 @@ normd_context *normd_context_find(normd_session *session, uint64_t step);
 void normd_context_remove(normd_session *session, normd_context *context);
 void normd_context_drop_all(normd_session *session);
 
+/* ---- recalibrate.c ---- */
+
+/* Forgets the batches of a recalibration that is not finished. */
+void normd_recalibration_drop(normd_session *session);
+
 /* ---- work.c ---- */
 
 /* What one mutation takes and gives back; zeroed at first. */
@@ -145,6 +151,8 @@ normd_status normd_work_begin(normd_work *work, normd_session *session, normd_wo
 /* Checks the type of x and gives its values in the session's type: x itself, or converted into
    work->x. */
 normd_status normd_work_input(normd_work *work, const normd_array *x, normd_error *error);
+/* Copies the mask into the work: a context keeps it for backward. BAD_ARGUMENT. */
+normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error);
 /* The forward pass, with the check of x where no layer does it. */
 normd_status normd_work_forward(normd_work *work, normd_error *error);
 /* BAD_ARGUMENT when there is no loss. */
@@ -157,6 +165,13 @@ normd_status normd_work_convert(const normd_model *model, const char *field,
     const normd_array *array, normd_buffer **buffer, normd_error *error);
 /* Whether the values can be used as they lie. */
 bool normd_work_usable(const normd_model *model, const normd_array *array);
+
+/* ---- evaluate.c ---- */
+
+/* Inference over an x that stays the caller's, told to the observer (or NULL); y is the caller's to
+   release. BAD_SHAPE (also for an x without elements), BAD_ARGUMENT, TOO_LARGE. */
+normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_array *x,
+    const normd_observer *observer, normd_tensor *y, normd_error *error);
 
 /* ---- apply.c ---- */
 

@@ -137,6 +137,39 @@ normd_status normd_work_input(normd_work *work, const normd_array *x, normd_erro
     return status;
 }
 
+normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error)
+{
+    const normd_model *model = work->session->model;
+    bool used = false;
+    for (size_t i = 0; i < model->layers; i++) {
+        used |= model->layer[i]->operations->takes_mask;
+    }
+    if (!used) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "mask: expected a session with a batch_norm layer, got one without");
+    }
+    if (mask->dtype != NORMD_BOOL) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT, "mask: expected bool values, got %s",
+            normd_dtype_title(mask->dtype));
+    }
+    size_t bytes = normd_array_elements(mask);
+    work->mask = normd_buffer_take(model->compute.buffers, bytes);
+    if (work->mask == NULL) {
+        return normd_error_no_memory(error);
+    }
+    memcpy(work->mask->data, mask->data, bytes);
+    work->pass.mask = work->mask->data;
+    work->pass.mask_shape = mask->shape;
+    for (size_t i = 0; i < bytes; i++) {
+        work->pass.positions += work->pass.mask[i] != 0;
+    }
+    if (work->pass.positions == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "mask: expected at least one valid position, got none in %zu", bytes);
+    }
+    return NORMD_OK;
+}
+
 normd_status normd_work_forward(normd_work *work, normd_error *error)
 {
     const normd_model *model = work->session->model;

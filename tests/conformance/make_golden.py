@@ -10,7 +10,9 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import make_keras  # noqa: E402
 import make_pytorch  # noqa: E402
+import make_statistics  # noqa: E402
 
 if __name__ == "__main__":
     make_pytorch.make()
+    make_statistics.make()
     make_keras.make()

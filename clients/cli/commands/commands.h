@@ -15,6 +15,11 @@
     X(evaluate)                                                                                    \
     X(infer)                                                                                       \
     X(stats)                                                                                       \
+    X(drift)                                                                                       \
+    X(recalibrate)                                                                                 \
+    X(reset)                                                                                       \
+    X(freeze)                                                                                      \
+    X(thaw)                                                                                        \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(delete)

@@ -7,15 +7,18 @@
 enum { MAX_PIPELINE = 256 };
 
 static normd_client_status submit(normd_client *client, const char *session,
-    const normd_stream *stream, const normd_dataset *dataset, size_t begin, size_t rows,
-    uint32_t *id, normd_error *error)
+    const normd_stream *stream, const normd_dataset *dataset, size_t batch, size_t begin,
+    size_t rows, uint32_t *id, normd_error *error)
 {
     normd_array x = normd_dataset_rows(&dataset->x, begin, rows);
-    normd_client_begin(client, stream->method, stream->with_target ? 3 : 2);
+    normd_client_begin(client, stream->method, (stream->with_target ? 3 : 2) + stream->more_fields);
     normd_client_put_string(client, "session", session);
     if (stream->with_target) {
         normd_array target = normd_dataset_rows(&dataset->target, begin, rows);
         normd_client_put_array(client, "target", &target);
+    }
+    if (stream->put_more != NULL) {
+        stream->put_more(stream->context, client, batch);
     }
     normd_client_put_array(client, "x", &x);
     return normd_client_submit(client, id, error);
@@ -34,8 +37,8 @@ static normd_cli_exit send_all(normd_client *client, const char *session,
         size_t begin;
         if (sent < batches.count && sent - received < pipeline) {
             size_t rows = normd_batches_get(&batches, sent, &begin);
-            status =
-                submit(client, session, stream, dataset, begin, rows, &id[sent % pipeline], &error);
+            status = submit(
+                client, session, stream, dataset, sent, begin, rows, &id[sent % pipeline], &error);
             sent++;
             continue;
         }
@@ -77,6 +80,9 @@ normd_cli_exit normd_stream_run(const normd_cli *cli, const normd_argument *opti
     if (code == NORMD_CLI_OK) {
         code = send_all(client, session, stream, &dataset, batch, pipeline);
         normd_dataset_free(&dataset);
+    }
+    if (code == NORMD_CLI_OK && stream->finish != NULL) {
+        code = stream->finish(stream->context, client, session);
     }
     normd_client_close(client);
     return code;

@@ -4,11 +4,16 @@
 
 #include "clients/cli/cli.h"
 
-/* Sends all samples of a command line through a method that changes nothing, batch by batch and
-   pipelined; `take` gets the answers in the order of the rows. */
+/* Sends all samples of a command line through a method, batch by batch and pipelined; `take` gets
+   the answers in the order of the rows. */
 typedef struct normd_stream {
     const char *method;
     bool with_target;
+    /* Fields beside session, x and target: how many, and who writes them; NULL: none. */
+    uint32_t more_fields;
+    void (*put_more)(void *context, normd_client *client, size_t batch);
+    /* After the last answer, on the same connection; or NULL. */
+    normd_cli_exit (*finish)(void *context, normd_client *client, const char *session);
     normd_client_status (*take)(
         void *context, normd_client_answer *answer, size_t rows, normd_error *error);
     void *context;

@@ -39,6 +39,10 @@ def _array(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
+def _mask(mask: Any) -> Any:
+    return None if mask is None else np.asarray(mask, dtype=bool)
+
+
 def ping() -> Call[str]:
     return Call("ping", {}, str)
 
@@ -85,7 +89,7 @@ def forward(
     fields = {
         "session": session,
         "x": _array(x),
-        "mask": None if mask is None else np.asarray(mask, dtype=bool),
+        "mask": _mask(mask),
         "update_stats": update_stats,
     }
     return Call("forward", fields, _fields_of(results.Forward))
@@ -121,3 +125,52 @@ def stats(
 ) -> Call[results.Stats]:
     fields = {"session": session, "layer": layer, "convention": convention}
     return Call("stats", fields, results.parse_stats)
+
+
+def stats_reset(session: str, layer: Optional[str] = None) -> Call[results.Step]:
+    return Call("stats.reset", {"session": session, "layer": layer}, _fields_of(results.Step))
+
+
+def stats_recalibrate(
+    session: str,
+    x: Any = None,
+    mask: Any = None,
+    mode: Optional[str] = None,
+    finish: Optional[bool] = None,
+    restart: Optional[bool] = None,
+) -> Call[results.Recalibration]:
+    fields = {
+        "session": session,
+        "x": None if x is None else _array(x),
+        "mask": _mask(mask),
+        "mode": mode,
+        "finish": finish,
+        "restart": restart,
+    }
+    return Call("stats.recalibrate", fields, _fields_of(results.Recalibration))
+
+
+def stats_freeze(
+    session: str, layer: Optional[str] = None, parameters: Optional[bool] = None
+) -> Call[results.Step]:
+    fields = {"session": session, "layer": layer, "parameters": parameters}
+    return Call("stats.freeze", fields, _fields_of(results.Step))
+
+
+def stats_thaw(
+    session: str, layer: Optional[str] = None, parameters: Optional[bool] = None
+) -> Call[results.Step]:
+    fields = {"session": session, "layer": layer, "parameters": parameters}
+    return Call("stats.thaw", fields, _fields_of(results.Step))
+
+
+def stats_batch(
+    session: str, x: Any, mask: Any = None, layer: Optional[str] = None
+) -> Call[results.BatchStats]:
+    fields = {"session": session, "x": _array(x), "mask": _mask(mask), "layer": layer}
+    return Call("stats.batch", fields, results.parse_batch_stats)
+
+
+def stats_drift(session: str, x: Any, layer: Optional[str] = None) -> Call[results.Drift]:
+    fields = {"session": session, "x": _array(x), "layer": layer}
+    return Call("stats.drift", fields, results.parse_drift)

@@ -212,6 +212,49 @@ class Client:
         """Running statistics, gamma and beta of every batch norm, or of one by its name."""
         return self.run(calls.stats(session, layer, convention))
 
+    def stats_reset(self, session: str, layer: Optional[str] = None) -> results.Step:
+        """Running means to 0, variances to 1, counters to 0."""
+        return self.run(calls.stats_reset(session, layer))
+
+    def stats_recalibrate(
+        self,
+        session: str,
+        x: Any = None,
+        mask: Any = None,
+        mode: Optional[str] = None,
+        finish: Optional[bool] = None,
+        restart: Optional[bool] = None,
+    ) -> results.Recalibration:
+        """Collects a batch for new running statistics, with the weights as they are.
+
+        `finish` (True unless said) puts what was collected in their place; x may then be left out.
+        `mode` is "pooled" or "mean_of_variances" (as torch.optim.swa_utils.update_bn).
+        """
+        return self.run(calls.stats_recalibrate(session, x, mask, mode, finish, restart))
+
+    def stats_freeze(
+        self, session: str, layer: Optional[str] = None, parameters: Optional[bool] = None
+    ) -> results.Step:
+        """Batch norms normalize with their running statistics in training, too, and do not learn;
+        with parameters=False gamma and beta go on to learn."""
+        return self.run(calls.stats_freeze(session, layer, parameters))
+
+    def stats_thaw(
+        self, session: str, layer: Optional[str] = None, parameters: Optional[bool] = None
+    ) -> results.Step:
+        """The opposite of stats_freeze."""
+        return self.run(calls.stats_thaw(session, layer, parameters))
+
+    def stats_batch(
+        self, session: str, x: Any, mask: Any = None, layer: Optional[str] = None
+    ) -> results.BatchStats:
+        """Mean and variance of what each batch norm would find in this batch; changes nothing."""
+        return self.run(calls.stats_batch(session, x, mask, layer))
+
+    def stats_drift(self, session: str, x: Any, layer: Optional[str] = None) -> results.Drift:
+        """How far a batch is from the running statistics; changes nothing."""
+        return self.run(calls.stats_drift(session, x, layer))
+
 
 def connect(
     host: str = "127.0.0.1",

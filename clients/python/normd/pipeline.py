@@ -110,6 +110,30 @@ class Pipeline:
         """See Client.stats."""
         return self.submit(calls.stats(session, layer, convention))
 
+    def stats_recalibrate(
+        self,
+        session: str,
+        x: Any = None,
+        mask: Any = None,
+        mode: Optional[str] = None,
+        finish: Optional[bool] = None,
+        restart: Optional[bool] = None,
+    ) -> Future[results.Recalibration]:
+        """See Client.stats_recalibrate."""
+        return self.submit(calls.stats_recalibrate(session, x, mask, mode, finish, restart))
+
+    def stats_batch(
+        self, session: str, x: Any, mask: Any = None, layer: Optional[str] = None
+    ) -> Future[results.BatchStats]:
+        """See Client.stats_batch."""
+        return self.submit(calls.stats_batch(session, x, mask, layer))
+
+    def stats_drift(
+        self, session: str, x: Any, layer: Optional[str] = None
+    ) -> Future[results.Drift]:
+        """See Client.stats_drift."""
+        return self.submit(calls.stats_drift(session, x, layer))
+
     def ping(self) -> Future[str]:
         """See Client.ping."""
         return self.submit(calls.ping())

@@ -138,3 +138,59 @@ def parse_stats(result: Dict[str, Any]) -> Stats:
             )
         )
     return Stats(result["version"], tuple(layers))
+
+
+class Recalibration(NamedTuple):
+    """How many batches were collected, and whether they have become the running statistics."""
+
+    batches: int
+    finished: bool
+    version: int
+
+
+class LayerBatchStats(NamedTuple):
+    """What one batch norm finds in a batch: `count` values a feature, their mean and biased
+    variance."""
+
+    name: str
+    type: str
+    count: int
+    mean: np.ndarray
+    var: np.ndarray
+
+
+class BatchStats(NamedTuple):
+    """Every batch norm of the session, or the one that was asked for."""
+
+    version: int
+    layers: Tuple[LayerBatchStats, ...]
+
+
+class LayerDrift(NamedTuple):
+    """How far a batch is from one batch norm's running statistics: mean_shift in running deviations,
+    variance_ratio 1 where the variances are equal."""
+
+    name: str
+    type: str
+    count: int
+    mean_shift: np.ndarray
+    variance_ratio: np.ndarray
+
+
+class Drift(NamedTuple):
+    """Every batch norm of the session, or the one that was asked for."""
+
+    version: int
+    layers: Tuple[LayerDrift, ...]
+
+
+def parse_batch_stats(result: Dict[str, Any]) -> BatchStats:
+    """The answer of `stats.batch`."""
+    layers = (LayerBatchStats(*map(layer.get, LayerBatchStats._fields)) for layer in result["layers"])
+    return BatchStats(result["version"], tuple(layers))
+
+
+def parse_drift(result: Dict[str, Any]) -> Drift:
+    """The answer of `stats.drift`."""
+    layers = (LayerDrift(*map(layer.get, LayerDrift._fields)) for layer in result["layers"])
+    return Drift(result["version"], tuple(layers))

@@ -59,6 +59,43 @@ class Session:
         """See Client.stats."""
         return self.client.stats(self.name, layer, convention)
 
+    def stats_reset(self, layer: Optional[str] = None) -> results.Step:
+        """See Client.stats_reset."""
+        return self.client.stats_reset(self.name, layer)
+
+    def stats_recalibrate(
+        self,
+        x: Any = None,
+        mask: Any = None,
+        mode: Optional[str] = None,
+        finish: Optional[bool] = None,
+        restart: Optional[bool] = None,
+    ) -> results.Recalibration:
+        """See Client.stats_recalibrate."""
+        return self.client.stats_recalibrate(self.name, x, mask, mode, finish, restart)
+
+    def stats_freeze(
+        self, layer: Optional[str] = None, parameters: Optional[bool] = None
+    ) -> results.Step:
+        """See Client.stats_freeze."""
+        return self.client.stats_freeze(self.name, layer, parameters)
+
+    def stats_thaw(
+        self, layer: Optional[str] = None, parameters: Optional[bool] = None
+    ) -> results.Step:
+        """See Client.stats_thaw."""
+        return self.client.stats_thaw(self.name, layer, parameters)
+
+    def stats_batch(
+        self, x: Any, mask: Any = None, layer: Optional[str] = None
+    ) -> results.BatchStats:
+        """See Client.stats_batch."""
+        return self.client.stats_batch(self.name, x, mask, layer)
+
+    def stats_drift(self, x: Any, layer: Optional[str] = None) -> results.Drift:
+        """See Client.stats_drift."""
+        return self.client.stats_drift(self.name, x, layer)
+
     def describe(self, convention: Optional[str] = None) -> Dict[str, Any]:
         """See Client.describe."""
         return self.client.describe(self.name, convention)
