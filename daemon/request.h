@@ -35,6 +35,9 @@ typedef struct normd_arguments {
     normd_recalibration_mode recalibration;
     bool has_convention;
     normd_convention convention;
+    bool has_format;
+    normd_exchange_format format;
+    bool optimizer, fold;  /* of session.export */
     char *layer;           /* a layer's name, or NULL for all */
     json_t *configuration; /* of session.create */
     normd_tree_arrays arrays;

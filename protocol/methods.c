@@ -43,11 +43,13 @@ static const normd_field session_delete_fields[] = {
 static const normd_field session_export_fields[] = {
     [NORMD_EXPORT_SESSION] = REQUIRED("session", STRING),
     [NORMD_EXPORT_FORMAT] = REQUIRED("format", STRING),
+    [NORMD_EXPORT_OPTIMIZER] = OPTIONAL("optimizer", BOOL),
+    [NORMD_EXPORT_FOLD] = OPTIONAL("fold", BOOL),
 };
 
 static const normd_field session_import_fields[] = {
     [NORMD_IMPORT_SESSION] = REQUIRED("session", STRING),
-    [NORMD_IMPORT_FORMAT] = REQUIRED("format", STRING),
+    [NORMD_IMPORT_FORMAT] = OPTIONAL("format", STRING),
     [NORMD_IMPORT_DATA] = REQUIRED("data", BYTES),
 };
 

@@ -125,13 +125,22 @@ normd_status normd_take_convention(
         value->as.string.text);
 }
 
-normd_status normd_check_format(const normd_value *value, normd_error *error)
+normd_status normd_take_format(normd_request *request, const normd_value *value, normd_error *error)
 {
-    if (!value->present || normd_value_is(value, "safetensors")) {
+    normd_arguments *arguments = &request->arguments;
+    if (!value->present) {
         return NORMD_OK;
     }
+    arguments->has_format = true;
+    for (int i = 0; i < NORMD_FORMAT_COUNT; i++) {
+        arguments->format = (normd_exchange_format)i;
+        if (normd_value_is(value, normd_format_name(arguments->format))) {
+            return NORMD_OK;
+        }
+    }
     return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "format: expected \"safetensors\", got \"%.*s\"", shown(value), value->as.string.text);
+        "format: expected \"safetensors\" or \"npz\", got \"%.*s\"", shown(value),
+        value->as.string.text);
 }
 
 normd_status normd_parse_nothing(

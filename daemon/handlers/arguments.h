@@ -33,8 +33,9 @@ normd_status normd_take_convention(
 normd_status normd_take_layer(
     normd_request *request, normd_message *message, const normd_value *value, normd_error *error);
 
-/* BAD_ARGUMENT when the value is not the one format that there is. */
-normd_status normd_check_format(const normd_value *value, normd_error *error);
+/* arguments.format and has_format. A missing one is let pass. BAD_ARGUMENT. */
+normd_status normd_take_format(
+    normd_request *request, const normd_value *value, normd_error *error);
 
 /* The parse step of a method without fields. */
 normd_status normd_parse_nothing(

@@ -26,7 +26,7 @@ static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
 {
     (void)message;
-    normd_status status = normd_check_format(&call->field[NORMD_IMPORT_FORMAT], error);
+    normd_status status = normd_take_format(request, &call->field[NORMD_IMPORT_FORMAT], error);
     if (status == NORMD_OK) {
         status = take_file(request, &call->field[NORMD_IMPORT_DATA], error);
     }
@@ -36,12 +36,27 @@ static normd_status parse(
     return status;
 }
 
+/* A file of another format than the one that was said is a mistake of the caller's. */
+static normd_status check_format(const normd_arguments *arguments, normd_error *error)
+{
+    normd_exchange_format is = normd_format_detect(arguments->file->data, arguments->file_bytes);
+    if (!arguments->has_format || arguments->format == is) {
+        return NORMD_OK;
+    }
+    return normd_error_set(error, NORMD_BAD_ARGUMENT, "data: expected a file of format %s, got %s",
+        normd_format_name(arguments->format),
+        is == NORMD_FORMAT_NPZ ? "a zip archive" : "no zip archive");
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     const normd_arguments *arguments = &request->arguments;
     normd_session *there = request->entry->session;
     uint64_t version = 0;
-    normd_status status;
+    normd_status status = check_format(arguments, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
     if (there != NULL) {
         status = normd_session_import(
             there, arguments->file->data, arguments->file_bytes, &version, error);

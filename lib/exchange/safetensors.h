@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "lib/base/array.h"
+#include "lib/exchange/named_array.h"
 #include "lib/memory/buffer.h"
 
 /*
@@ -29,11 +30,6 @@ normd_array normd_safetensors_array(const normd_safetensors *tensors, size_t ind
 bool normd_safetensors_find(const normd_safetensors *tensors, const char *name, normd_array *array);
 /* An entry of __metadata__, or NULL. */
 const char *normd_safetensors_metadata(const normd_safetensors *tensors, const char *key);
-
-typedef struct normd_named_array {
-    const char *name;
-    normd_array array;
-} normd_named_array;
 
 /* Writes a file with the arrays in the given order. `metadata` (or NULL): a map of strings.
    TOO_LARGE when the file would have more than `limit` bytes (0: no limit). */

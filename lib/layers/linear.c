@@ -53,6 +53,7 @@ static void declare(normd_linear *linear, const normd_layer_source *source)
     normd_layer_tensor bias = weight;
     bias.name = "bias";
     bias.role = NORMD_ROLE_BIAS;
+    bias.keras_axes = NULL;
     bias.shape = (normd_shape){.rank = 1, .dim = {linear->out}};
     bias.init_name[NORMD_PYTORCH] = "bias_init";
     bias.init_name[NORMD_KERAS] = "bias_initializer";

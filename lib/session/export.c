@@ -3,32 +3,37 @@
 #include <stdlib.h>
 
 #include "lib/exchange/safetensors.h"
+#include "lib/session/export_npz.h"
 #include "lib/session/tensor_names.h"
 
 typedef char tensor_name[NORMD_TENSOR_NAME_BYTES];
 
-static char *slab_of(const normd_snapshot *snapshot, const normd_tensor_place *place)
+normd_array normd_snapshot_tensor(const normd_snapshot *snapshot, const normd_tensor_place *place)
 {
-    if (place->is_slot) {
-        return normd_slab_data(snapshot->slots);
-    }
     bool parameter = place->tensor->slab == NORMD_SLAB_PARAMETERS;
-    return normd_slab_data(parameter ? snapshot->parameters : snapshot->statistics);
+    normd_slab *slab = place->is_slot ? snapshot->slots
+                       : parameter    ? snapshot->parameters
+                                      : snapshot->statistics;
+    return (normd_array){
+        .dtype = place->tensor->dtype,
+        .shape = place->tensor->shape,
+        .data = normd_slab_data(slab) + normd_tensor_offset(snapshot->model, place),
+    };
 }
 
-static void list_arrays(
-    const normd_snapshot *snapshot, normd_named_array *arrays, tensor_name *names)
+/* Without the optimizer's slots unless they are asked for; returns how many there are. */
+static size_t list_arrays(
+    const normd_snapshot *snapshot, bool optimizer, normd_named_array *arrays, tensor_name *names)
 {
     normd_tensor_place place = {.layer = 0};
-    for (size_t i = 0; normd_tensor_next(snapshot->model, &place); i++) {
-        normd_tensor_name(snapshot->model, &place, names[i]);
-        arrays[i].name = names[i];
-        arrays[i].array = (normd_array){
-            .dtype = place.tensor->dtype,
-            .shape = place.tensor->shape,
-            .data = slab_of(snapshot, &place) + normd_tensor_offset(snapshot->model, &place),
-        };
+    size_t count = 0;
+    while (normd_tensor_next(snapshot->model, &place) && (optimizer || !place.is_slot)) {
+        normd_tensor_name(snapshot->model, &place, names[count]);
+        arrays[count].name = names[count];
+        arrays[count].array = normd_snapshot_tensor(snapshot, &place);
+        count++;
     }
+    return count;
 }
 
 static json_t *make_metadata(const normd_snapshot *snapshot)
@@ -58,10 +63,9 @@ static json_t *make_metadata(const normd_snapshot *snapshot)
     return metadata;
 }
 
-normd_status normd_snapshot_export(
-    const normd_snapshot *snapshot, normd_buffer **file, normd_error *error)
+static normd_status export_safetensors(
+    const normd_snapshot *snapshot, bool optimizer, normd_buffer **file, normd_error *error)
 {
-    *file = NULL;
     size_t count = 0;
     normd_tensor_place place = {.layer = 0};
     while (normd_tensor_next(snapshot->model, &place)) {
@@ -74,7 +78,7 @@ normd_status normd_snapshot_export(
     if (arrays == NULL || names == NULL || metadata == NULL) {
         status = normd_error_no_memory(error);
     } else {
-        list_arrays(snapshot, arrays, names);
+        count = list_arrays(snapshot, optimizer, arrays, names);
         const normd_model *model = snapshot->model;
         status = normd_safetensors_write(model->compute.buffers, arrays, count, metadata,
             model->limits.answer_bytes, file, error);
@@ -83,4 +87,14 @@ normd_status normd_snapshot_export(
     free(names);
     free(arrays);
     return status;
+}
+
+normd_status normd_snapshot_export(const normd_snapshot *snapshot,
+    const normd_export_options *options, normd_buffer **file, normd_error *error)
+{
+    *file = NULL;
+    if (options->format == NORMD_FORMAT_NPZ) {
+        return normd_snapshot_export_npz(snapshot, options->optimizer, file, error);
+    }
+    return export_safetensors(snapshot, options->optimizer, file, error);
 }

@@ -2,20 +2,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/exchange/npz.h"
 #include "lib/exchange/safetensors.h"
 #include "lib/session/description.h"
 #include "lib/session/load.h"
 #include "lib/session/tensor_names.h"
 
+const char *normd_format_name(normd_exchange_format format)
+{
+    return format == NORMD_FORMAT_NPZ ? "npz" : "safetensors";
+}
+
+normd_exchange_format normd_format_detect(const void *file, size_t size)
+{
+    return normd_npz_detect(file, size) ? NORMD_FORMAT_NPZ : NORMD_FORMAT_SAFETENSORS;
+}
+
+static normd_status load_file(
+    normd_session *session, const void *file, size_t size, normd_change *change, normd_error *error)
+{
+    normd_status status;
+    if (normd_format_detect(file, size) == NORMD_FORMAT_NPZ) {
+        normd_npz *npz = NULL;
+        status = normd_npz_open(file, size, &npz, error);
+        if (status == NORMD_OK) {
+            status = normd_session_load_npz(session, npz, change, error);
+        }
+        normd_npz_close(npz);
+        return status;
+    }
+    normd_safetensors *tensors = NULL;
+    status = normd_safetensors_open(file, size, &tensors, error);
+    if (status == NORMD_OK) {
+        status = normd_session_load(session, tensors, change, error);
+    }
+    normd_safetensors_close(tensors);
+    return status;
+}
+
 normd_status normd_session_import(
     normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error)
 {
-    normd_safetensors *tensors = NULL;
     normd_change change = {.version = session->current->version + 1};
-    normd_status status = normd_safetensors_open(file, size, &tensors, error);
-    if (status == NORMD_OK) {
-        status = normd_session_load(session, tensors, &change, error);
-    }
+    normd_status status = load_file(session, file, size, &change, error);
     if (status == NORMD_OK) {
         status = normd_session_publish(session, &change, error);
     }
@@ -23,7 +52,6 @@ normd_status normd_session_import(
         normd_context_drop_all(session);
         session->has_accumulated = false;
     }
-    normd_safetensors_close(tensors);
     *version = session->current->version;
     return status;
 }
@@ -89,6 +117,11 @@ normd_status normd_session_create_from(const normd_engine *engine, const void *f
     *session = NULL;
     normd_safetensors *tensors = NULL;
     json_t *configuration = NULL;
+    if (normd_format_detect(file, size) == NORMD_FORMAT_NPZ) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "session: expected one that is there, since an npz holds weights alone; create it "
+            "first");
+    }
     normd_status status = normd_safetensors_open(file, size, &tensors, error);
     if (status == NORMD_OK) {
         status = read_configuration(tensors, &configuration, error);

@@ -67,7 +67,7 @@ static normd_status check_values(const normd_model *model, const normd_layer_ten
     return NORMD_OK;
 }
 
-static normd_status load_tensor(const normd_model *model, const normd_tensor_place *place,
+normd_status normd_load_tensor(const normd_model *model, const normd_tensor_place *place,
     const char *name, const normd_array *array, char *to, normd_error *error)
 {
     const normd_layer_tensor *tensor = place->tensor;
@@ -95,6 +95,16 @@ static normd_status load_tensor(const normd_model *model, const normd_tensor_pla
         return check_values(model, &slot, name, to, error);
     }
     return check_values(model, tensor, name, to, error);
+}
+
+char *normd_load_target(
+    const normd_model *model, const normd_tensor_place *place, const normd_change *change)
+{
+    bool parameter = place->tensor->slab == NORMD_SLAB_PARAMETERS;
+    normd_slab *slab = place->is_slot ? change->slots
+                       : parameter    ? change->parameters
+                                      : change->statistics;
+    return normd_slab_data(slab) + normd_tensor_offset(model, place);
 }
 
 /* Counts what a complete file holds at least. */
@@ -137,12 +147,8 @@ static normd_status load_all(const normd_model *model, const normd_safetensors *
             return normd_error_set(error, NORMD_BAD_ARGUMENT,
                 "data: expected tensors of this session alone, got \"%.80s\"", name);
         }
-        bool parameter = place.tensor->slab == NORMD_SLAB_PARAMETERS;
-        normd_slab *slab = place.is_slot ? change->slots
-                           : parameter   ? change->parameters
-                                         : change->statistics;
-        char *to = normd_slab_data(slab) + normd_tensor_offset(model, &place);
-        normd_status status = load_tensor(model, &place, name, &array, to, error);
+        char *to = normd_load_target(model, &place, change);
+        normd_status status = normd_load_tensor(model, &place, name, &array, to, error);
         if (status != NORMD_OK) {
             return status;
         }
@@ -171,34 +177,47 @@ static void drop_slabs(normd_change *change)
     change->slots = NULL;
 }
 
-normd_status normd_session_load(normd_session *session, const normd_safetensors *tensors,
-    normd_change *change, normd_error *error)
+normd_status normd_load_begin(normd_session *session, normd_change *change, normd_error *error)
 {
     const normd_snapshot *base = session->current;
     change->parameters = normd_slab_take(session->parameter_shelf);
     change->statistics = normd_slab_take(session->statistic_shelf);
     change->slots = normd_slab_take(session->slot_shelf);
     change->steps = base->steps;
-    bool has_slots = false;
-    normd_status status;
     if (change->parameters == NULL || change->statistics == NULL || change->slots == NULL) {
-        status = normd_error_no_memory(error);
-    } else {
-        memcpy(normd_slab_data(change->statistics), normd_slab_data(base->statistics),
-            session->model->statistic_bytes);
-        status = load_all(session->model, tensors, change, &has_slots, error);
+        drop_slabs(change);
+        return normd_error_no_memory(error);
     }
+    memcpy(normd_slab_data(change->statistics), normd_slab_data(base->statistics),
+        session->model->statistic_bytes);
+    memcpy(
+        normd_slab_data(change->slots), normd_slab_data(base->slots), session->model->slot_bytes);
+    return NORMD_OK;
+}
+
+normd_status normd_load_end(normd_change *change, normd_status status, bool has_slots)
+{
+    if (status != NORMD_OK) {
+        drop_slabs(change);
+    } else if (!has_slots) {
+        normd_slab_release(change->slots);
+        change->slots = NULL;
+    }
+    return status;
+}
+
+normd_status normd_session_load(normd_session *session, const normd_safetensors *tensors,
+    normd_change *change, normd_error *error)
+{
+    bool has_slots = false;
+    normd_status status = normd_load_begin(session, change, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    status = load_all(session->model, tensors, change, &has_slots, error);
     if (status == NORMD_OK && has_slots) {
         status = normd_load_number(
             tensors, NORMD_METADATA_STEPS, NORMD_MAX_COUNT, &change->steps, error);
     }
-    if (status != NORMD_OK) {
-        drop_slabs(change);
-        return status;
-    }
-    if (!has_slots) {
-        normd_slab_release(change->slots);
-        change->slots = NULL;
-    }
-    return NORMD_OK;
+    return normd_load_end(change, status, has_slots);
 }

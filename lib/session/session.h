@@ -184,13 +184,36 @@ void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_co
 
 /* ---- Moving ---- */
 
-/* The snapshot as one safetensors file: PyTorch's state_dict names, the configuration in
-   __metadata__, and the optimizer's slots. The result is the caller's to release. */
-normd_status normd_snapshot_export(
-    const normd_snapshot *snapshot, normd_buffer **file, normd_error *error);
+typedef enum normd_exchange_format {
+    NORMD_FORMAT_SAFETENSORS, /* PyTorch's state_dict names, the configuration in __metadata__ */
+    NORMD_FORMAT_NPZ,         /* the arrays of Keras' get_weights, and nothing else */
+    NORMD_FORMAT_COUNT
+} normd_exchange_format;
 
-/* Sets every parameter and statistic; names, shapes and types must fit, and none may be missing.
-   The optimizer's slots may: then they stay, and so does the number of steps. Kept forward steps
+typedef struct normd_export_options {
+    normd_exchange_format format;
+    bool optimizer; /* its slots and steps, too */
+} normd_export_options;
+
+/* "safetensors", "npz". */
+const char *normd_format_name(normd_exchange_format format);
+/* Which of the formats a file has, by its first bytes; safetensors when it has no other's. */
+normd_exchange_format normd_format_detect(const void *file, size_t size);
+
+/* The snapshot as one file. The result is the caller's to release. */
+normd_status normd_snapshot_export(const normd_snapshot *snapshot,
+    const normd_export_options *options, normd_buffer **file, normd_error *error);
+
+/* A new session with every batch norm that directly follows a linear layer or a convolution folded
+   into it (see fold.c): the same inference but for rounding, with fewer layers. It has the
+   snapshot's version, and the convention's default optimizer. The snapshot may be of any thread.
+   BAD_ARGUMENT when there is nothing to fold; else as normd_session_create. */
+normd_status normd_snapshot_fold(const normd_engine *engine, const normd_snapshot *snapshot,
+    normd_session **folded, normd_error *error);
+
+/* Sets every parameter and statistic from a file of either format; names, shapes and types must
+   fit, and none may be missing. The optimizer's slots may: then they stay, and so does the number
+   of steps; an .npz leaves counters of batches as they are. Kept forward steps
    and accumulated gradients are dropped. The version counts on. */
 normd_status normd_session_import(
     normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error);

@@ -32,6 +32,9 @@ bool normd_tensor_next(const normd_model *model, normd_tensor_place *place);
 /* The place's bytes within its slab; for a slot, within the slots. */
 size_t normd_tensor_offset(const normd_model *model, const normd_tensor_place *place);
 
+/* A view of its values in a snapshot (export.c). */
+normd_array normd_snapshot_tensor(const normd_snapshot *snapshot, const normd_tensor_place *place);
+
 /* Keys of a file's metadata. */
 #define NORMD_METADATA_CONFIGURATION "normd.configuration"
 #define NORMD_METADATA_CREATED "normd.created" /* where it is another */

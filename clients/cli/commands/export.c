@@ -8,10 +8,13 @@
 #include "clients/cli/data/file.h"
 #include "clients/cli/show/json.h"
 
-enum { FORMAT, ROWS };
+enum { FORMAT, OPTIMIZER, WEIGHTS_ONLY, FOLD, ROWS };
 
 static const normd_argument options[ROWS] = {
-    [FORMAT] = {"format", "NAME", "safetensors (default)"},
+    [FORMAT] = {"format", "NAME", "safetensors (default), or npz: what Keras' get_weights gives"},
+    [OPTIMIZER] = {"optimizer", NULL, "with the optimizer's slots, which an npz else has not"},
+    [WEIGHTS_ONLY] = {"weights-only", NULL, "without the optimizer's slots"},
+    [FOLD] = {"fold", NULL, "fold each batch norm into the linear or conv2d before it"},
 };
 
 /* Where the answer's data goes. */
@@ -53,12 +56,19 @@ static normd_cli_exit save(const void *context, normd_client_answer *answer)
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
 {
-    const char *format = arguments->value[FORMAT];
+    const char *const *value = arguments->value;
+    const char *format = value[FORMAT];
+    if (value[OPTIMIZER] != NULL && value[WEIGHTS_ONLY] != NULL) {
+        return normd_cli_usage_error("export: expected one of --optimizer and --weights-only");
+    }
+    bool says = value[OPTIMIZER] != NULL || value[WEIGHTS_ONLY] != NULL;
     const destination to = {.path = arguments->rest[1], .json = cli->json};
     return normd_query_run(
         cli, &(normd_query){.method = "session.export",
                  .key = {"session", "format"},
                  .value = {arguments->rest[0], format != NULL ? format : "safetensors"},
+                 .flag = {says ? "optimizer" : NULL, value[FOLD] != NULL ? "fold" : NULL},
+                 .flag_value = {value[OPTIMIZER] != NULL, true},
                  .show = save,
                  .context = &to,
                  .show_json = true});
@@ -69,7 +79,9 @@ const normd_cli_command normd_command_export = {
     .words = "SESSION FILE",
     .summary = "write a session to a file (- is standard output)",
     .details = "The file appears whole or not at all.",
-    .examples = "  normctl export digits digits.safetensors",
+    .examples = "  normctl export digits digits.safetensors\n"
+                "  normctl export digits digits.npz --format npz\n"
+                "  normctl export digits folded.safetensors --fold",
     .options = options,
     .option_count = ROWS,
     .least = 2,

@@ -10,7 +10,7 @@
 enum { FORMAT, ROWS };
 
 static const normd_argument options[ROWS] = {
-    [FORMAT] = {"format", "NAME", "safetensors (default)"},
+    [FORMAT] = {"format", "NAME", "safetensors or npz (default: what the file is)"},
 };
 
 static normd_cli_exit show(const void *session, normd_client_answer *answer)
@@ -34,14 +34,13 @@ static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments
         return normd_cli_usage_error("%s", error.message);
     }
     const char *format = arguments->value[FORMAT];
-    normd_cli_exit code = normd_query_run(
-        cli, &(normd_query){.method = "session.import",
-                 .key = {"session", "format"},
-                 .value = {arguments->rest[0], format != NULL ? format : "safetensors"},
-                 .data = data,
-                 .data_bytes = size,
-                 .show = show,
-                 .context = arguments->rest[0]});
+    normd_cli_exit code = normd_query_run(cli, &(normd_query){.method = "session.import",
+                                                   .key = {"session", "format"},
+                                                   .value = {arguments->rest[0], format},
+                                                   .data = data,
+                                                   .data_bytes = size,
+                                                   .show = show,
+                                                   .context = arguments->rest[0]});
     free(data);
     return code;
 }

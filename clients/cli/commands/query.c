@@ -10,10 +10,18 @@ static void write_request(normd_client *client, const normd_query *query)
     for (size_t k = 0; k < NORMD_QUERY_MAX_FIELDS; k++) {
         fields += query->value[k] != NULL;
     }
+    for (size_t k = 0; k < NORMD_QUERY_MAX_FLAGS; k++) {
+        fields += query->flag[k] != NULL;
+    }
     normd_client_begin(client, query->method, fields);
     for (size_t k = 0; k < NORMD_QUERY_MAX_FIELDS; k++) {
         if (query->value[k] != NULL) {
             normd_client_put_string(client, query->key[k], query->value[k]);
+        }
+    }
+    for (size_t k = 0; k < NORMD_QUERY_MAX_FLAGS; k++) {
+        if (query->flag[k] != NULL) {
+            normd_client_put_bool(client, query->flag[k], query->flag_value[k]);
         }
     }
     if (query->data != NULL) {

@@ -4,7 +4,7 @@
 
 #include "clients/cli/cli.h"
 
-enum { NORMD_QUERY_MAX_FIELDS = 3 };
+enum { NORMD_QUERY_MAX_FIELDS = 3, NORMD_QUERY_MAX_FLAGS = 2 };
 
 /* One call of a method with a few text fields (a NULL value leaves a field out) and perhaps bytes.
    The answer is printed as JSON, or by `show`, or as aligned lines when `show` is NULL. */
@@ -12,6 +12,8 @@ typedef struct normd_query {
     const char *method;
     const char *key[NORMD_QUERY_MAX_FIELDS];
     const char *value[NORMD_QUERY_MAX_FIELDS];
+    const char *flag[NORMD_QUERY_MAX_FLAGS]; /* fields; NULL: none */
+    bool flag_value[NORMD_QUERY_MAX_FLAGS];
     const void *data; /* the field "data", unless NULL */
     size_t data_bytes;
     normd_cli_exit (*show)(const void *context, normd_client_answer *answer);

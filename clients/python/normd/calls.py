@@ -71,14 +71,25 @@ def delete(session: str) -> Call[bool]:
     return Call("session.delete", {"session": session}, lambda answer: bool(answer["deleted"]))
 
 
-def export(session: str, format: str = "safetensors") -> Call[results.Export]:
+def export(
+    session: str,
+    format: str = "safetensors",
+    optimizer: Optional[bool] = None,
+    fold: Optional[bool] = None,
+) -> Call[results.Export]:
     def parse(answer: Mapping[str, Any]) -> results.Export:
-        return results.Export(answer["format"], answer["version"], bytes(answer["data"]))
+        return results.Export(
+            answer["format"],
+            answer["version"],
+            bytes(answer["data"]),
+            answer.get("configuration"),
+        )
 
-    return Call("session.export", {"session": session, "format": format}, parse)
+    fields = {"session": session, "format": format, "optimizer": optimizer, "fold": fold}
+    return Call("session.export", fields, parse)
 
 
-def import_(session: str, data: bytes, format: str = "safetensors") -> Call[results.Import]:
+def import_(session: str, data: bytes, format: Optional[str] = None) -> Call[results.Import]:
     fields = {"session": session, "format": format, "data": data}
     return Call("session.import", fields, _fields_of(results.Import))
 

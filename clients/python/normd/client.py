@@ -168,12 +168,29 @@ class Client:
         """Deletes the session and its state."""
         return self.run(calls.delete(session))
 
-    def export(self, session: str, format: str = "safetensors") -> results.Export:
-        """The session as a file: parameters, statistics, optimizer slots, configuration."""
-        return self.run(calls.export(session, format))
+    def export(
+        self,
+        session: str,
+        format: str = "safetensors",
+        *,
+        optimizer: Optional[bool] = None,
+        fold: Optional[bool] = None,
+    ) -> results.Export:
+        """The session as a file.
 
-    def import_(self, session: str, data: bytes, format: str = "safetensors") -> results.Import:
-        """Sets the session's state from a file; makes the session when there is none."""
+        "safetensors" has parameters, statistics, optimizer slots and the configuration; "npz" what
+        Keras' get_weights gives. `optimizer` says whether the slots are in the file. With `fold`
+        each batch norm goes into the linear layer or convolution before it.
+        """
+        return self.run(calls.export(session, format, optimizer, fold))
+
+    def import_(
+        self, session: str, data: bytes, format: Optional[str] = None
+    ) -> results.Import:
+        """Sets the session's state from a file of either format, told by its first bytes.
+
+        Makes the session when there is none and the file has its configuration.
+        """
         return self.run(calls.import_(session, data, format))
 
     # ---- Batches ----

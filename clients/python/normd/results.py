@@ -34,11 +34,15 @@ class ServerInfo(NamedTuple):
 
 
 class Export(NamedTuple):
-    """A model as one file, of the state after `version` changes."""
+    """A model as one file, of the state after `version` changes.
+
+    `configuration` is what create takes to make a folded session; None for others.
+    """
 
     format: str
     version: int
     data: bytes
+    configuration: Optional[Dict[str, Any]] = None
 
 
 class Import(NamedTuple):

@@ -100,11 +100,17 @@ class Session:
         """See Client.describe."""
         return self.client.describe(self.name, convention)
 
-    def export(self, format: str = "safetensors") -> results.Export:
+    def export(
+        self,
+        format: str = "safetensors",
+        *,
+        optimizer: Optional[bool] = None,
+        fold: Optional[bool] = None,
+    ) -> results.Export:
         """See Client.export."""
-        return self.client.export(self.name, format)
+        return self.client.export(self.name, format, optimizer=optimizer, fold=fold)
 
-    def import_(self, data: bytes, format: str = "safetensors") -> results.Import:
+    def import_(self, data: bytes, format: Optional[str] = None) -> results.Import:
         """See Client.import_."""
         return self.client.import_(self.name, data, format)
 

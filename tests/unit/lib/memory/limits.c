@@ -222,7 +222,8 @@ static void a_file_over_the_limit_of_answers_is_refused(void **state)
     normd_snapshot *snapshot = normd_session_snapshot(over);
     normd_buffer *none;
     normd_error error;
-    assert_int_equal(normd_snapshot_export(snapshot, &none, &error), NORMD_TOO_LARGE);
+    assert_int_equal(
+        normd_snapshot_export(snapshot, &fixture_everything, &none, &error), NORMD_TOO_LARGE);
     assert_null(none);
     char expected[96];
     snprintf(expected, sizeof expected, "data: expected a file of at most %zu bytes, got %zu",

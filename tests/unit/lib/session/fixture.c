@@ -146,12 +146,14 @@ normd_tensor fixture_infer(const fixture *f, normd_session *session, const normd
     return y;
 }
 
+const normd_export_options fixture_everything = {.optimizer = true};
+
 normd_buffer *fixture_export(normd_session *session)
 {
     normd_snapshot *snapshot = normd_session_snapshot(session);
     normd_buffer *file = NULL;
     normd_error error;
-    if (normd_snapshot_export(snapshot, &file, &error) != NORMD_OK) {
+    if (normd_snapshot_export(snapshot, &fixture_everything, &file, &error) != NORMD_OK) {
         fail_msg("%s", error.message);
     }
     normd_snapshot_release(snapshot);

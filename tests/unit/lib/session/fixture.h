@@ -41,6 +41,8 @@ normd_train_result fixture_train(
     normd_session *session, const normd_array *x, const normd_array *target);
 /* Eval-mode output of the session's newest snapshot. */
 normd_tensor fixture_infer(const fixture *f, normd_session *session, const normd_array *x);
+/* A whole session as safetensors. */
+extern const normd_export_options fixture_everything;
 /* A parameter or statistic by its exported name ("0.weight"), as view into the snapshot's export,
    which `file` receives. */
 normd_buffer *fixture_export(normd_session *session);

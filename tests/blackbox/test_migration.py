@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files in both formats, folding, and what is refused, over the wire."""
+
+import io
+
+import numpy as np
+import pytest
+from harness import safetensors
+from harness.rpc import RpcError
+from models import batch, classifier, norm_only
+
+
+def trained(rpc, name, **options):
+    """A session with three steps behind it."""
+    rpc.call("session.create", session=name, **classifier(**options))
+    for seed in range(3):
+        x, target = batch(seed)
+        rpc.call("train", session=name, x=x, target=target)
+
+
+def exported(rpc, name, **options):
+    answer = rpc.call("session.export", session=name, **{"format": "safetensors", **options})
+    if answer["format"] == "safetensors":
+        return safetensors.load(answer["data"])
+    with np.load(io.BytesIO(answer["data"])) as file:
+        return {key: file[key] for key in file.files}
+
+
+def saved(arrays, save=np.savez):
+    file = io.BytesIO()
+    save(file, *arrays)
+    return file.getvalue()
+
+
+def test_an_npz_has_the_arrays_of_get_weights(rpc, name):
+    trained(rpc, name)
+    own = exported(rpc, name)
+    keras = exported(rpc, name, format="npz")
+    assert list(keras) == [f"arr_{number}" for number in range(8)]
+    names = ["0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var",
+             "3.weight", "3.bias"]
+    for values, key in zip(keras.values(), names):
+        np.testing.assert_array_equal(values, own[key].T, err_msg=key)
+
+
+def test_the_optimizer_is_in_a_file_when_it_is_asked_for(rpc, name):
+    trained(rpc, name)
+    own = exported(rpc, name)
+    assert "optimizer.0.weight.exp_avg" in own
+    assert not any(key.startswith("optimizer.") for key in exported(rpc, name, optimizer=False))
+    keras = exported(rpc, name, format="npz", optimizer=True)
+    # Six trainable weights with two averages each, behind iteration and learning rate.
+    assert len(keras) == 8 + 2 + 12
+    assert keras["optimizer_0"] == 3
+    np.testing.assert_array_equal(keras["optimizer_2"], own["optimizer.0.weight.exp_avg"].T)
+    np.testing.assert_array_equal(keras["optimizer_3"], own["optimizer.0.weight.exp_avg_sq"].T)
+    np.testing.assert_array_equal(keras["optimizer_4"], own["optimizer.0.bias.exp_avg"])
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_what_numpy_packs_is_imported(rpc, name, save, dtype):
+    trained(rpc, name)
+    random = np.random.default_rng(1)
+    weights = [
+        random.uniform(0, 1, values.shape).astype(dtype)
+        for values in exported(rpc, name, format="npz").values()
+    ]
+    weights[0] = np.asfortranarray(weights[0])
+    answer = rpc.call("session.import", session=name, data=saved(weights, save))
+    assert answer == {"created": False, "version": 4}
+    for got, want in zip(exported(rpc, name, format="npz").values(), weights):
+        np.testing.assert_array_equal(got, want.astype("f4"))
+
+
+def test_a_session_goes_on_from_an_npz_to_the_same_bits(rpc, name):
+    trained(rpc, name, convention="keras")
+    data = rpc.call("session.export", session=name, format="npz", optimizer=True)["data"]
+    copy = f"{name}-copy"
+    rpc.call("session.create", session=copy, **classifier(convention="keras", seed=9))
+    rpc.call("session.import", session=copy, format="npz", data=data)
+    for seed in range(10, 13):
+        x, target = batch(seed)
+        answers = [rpc.call("train", session=s, x=x, target=target) for s in (name, copy)]
+        assert answers[0]["loss"] == answers[1]["loss"]
+    got, want = (exported(rpc, s, format="npz", optimizer=True) for s in (copy, name))
+    for key, values in want.items():
+        np.testing.assert_array_equal(got[key], values, err_msg=key)
+
+
+def test_files_that_do_not_fit_are_refused_by_name(rpc, name):
+    trained(rpc, name)
+    weights = list(exported(rpc, name, format="npz").values())
+    before = exported(rpc, name)
+
+    def refused(data, message, **fields):
+        with pytest.raises(RpcError) as error:
+            rpc.call("session.import", session=name, data=data, **fields)
+        assert message in str(error.value)
+
+    refused(saved(weights[:-1]), "BAD_ARGUMENT data: expected 8 arrays, arr_0 to arr_7")
+    turned = [weights[0].T, *weights[1:]]
+    refused(saved(turned), 'BAD_SHAPE data: expected shape (6, 8) for "arr_0 (0.weight)", got (8, 6)')
+    bad = [*weights[:5], -weights[5], *weights[6:]]
+    refused(saved(bad), 'expected values of 0 or more in "arr_5 (1.running_var)"')
+    bad = [np.full_like(weights[0], np.nan), *weights[1:]]
+    refused(saved(bad), 'NOT_FINITE data: expected finite values in "arr_0 (0.weight)"')
+    bad = [weights[0].astype("i4"), *weights[1:]]
+    refused(saved(bad), 'expected a float type for "arr_0 (0.weight)", got int32')
+    bad = [weights[0].astype(object), *weights[1:]]
+    refused(saved(bad), 'BAD_ARGUMENT data: array "arr_0": expected')
+    data = saved(weights)
+    refused(data, "BAD_ARGUMENT data: expected a file of format safetensors", format="safetensors")
+    refused(data[:-30], "BAD_ARGUMENT data: ")
+    damaged = bytearray(data)
+    damaged[200] ^= 1
+    refused(bytes(damaged), 'BAD_ARGUMENT data: array "arr_0": expected')
+    refused(safetensors.save(before), "expected a file of format npz", format="npz")
+    with pytest.raises(RpcError, match="BAD_ARGUMENT format: expected .safetensors. or .npz."):
+        rpc.call("session.export", session=name, format="h5")
+    with pytest.raises(RpcError, match="BAD_ARGUMENT session: expected one that is there"):
+        rpc.call("session.import", session=f"{name}-new", data=data)
+    after = exported(rpc, name)
+    for key, values in before.items():
+        np.testing.assert_array_equal(after[key], values, err_msg=key)
+
+
+def test_an_archive_that_unpacks_to_more_is_refused_before_it_is_unpacked(rpc, name):
+    rpc.call("session.create", session=name, **norm_only(4))
+    bomb = [np.zeros(1 << 26, "f4")] + [np.zeros(4, "f4")] * 3
+    with pytest.raises(RpcError, match='TOO_LARGE data: array "arr_0": expected at most'):
+        rpc.call("session.import", session=name, data=saved(bomb, np.savez_compressed))
+
+
+@pytest.mark.parametrize("format", ["safetensors", "npz"])
+@pytest.mark.parametrize("convention", ["pytorch", "keras"])
+def test_a_folded_session_infers_the_same(rpc, name, format, convention):
+    trained(rpc, name, convention=convention)
+    answer = rpc.call("session.export", session=name, format=format, fold=True)
+    assert list(answer) == ["format", "version", "configuration", "data"]
+    folded = f"{name}-folded"
+    if format == "npz":
+        rpc.call("session.create", session=folded, **answer["configuration"])
+    rpc.call("session.import", session=folded, data=answer["data"])
+    layers = rpc.call("session.describe", session=folded)["layers"]
+    assert [layer["type"] for layer in layers] == ["linear", "relu", "linear"]
+    x, _ = batch(50)
+    want = rpc.call("infer", session=name, x=x)["y"]
+    got = rpc.call("infer", session=folded, x=x)["y"]
+    # A few dozen roundings of numbers near 1.
+    np.testing.assert_allclose(got, want, rtol=0, atol=64 * 2**-24 * max(1, np.abs(want).max()))
+
+
+def test_what_cannot_be_folded_is_refused_with_the_reason(rpc, name):
+    rpc.call("session.create", session=name, **norm_only())
+    with pytest.raises(RpcError, match=r"BAD_ARGUMENT fold: .*layers\[0\] is the first layer"):
+        rpc.call("session.export", session=name, format="npz", fold=True)
+    with pytest.raises(RpcError, match="BAD_ARGUMENT optimizer: expected false beside fold"):
+        rpc.call("session.export", session=name, format="npz", fold=True, optimizer=True)
