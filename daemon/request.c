@@ -69,6 +69,7 @@ static void arguments_release(normd_arguments *arguments)
 {
     normd_buffer_release(arguments->x.buffer);
     normd_buffer_release(arguments->target.buffer);
+    normd_buffer_release(arguments->sample_weight.buffer);
     normd_buffer_release(arguments->dy.buffer);
     normd_buffer_release(arguments->mask.buffer);
     normd_buffer_release(arguments->file);

@@ -29,7 +29,7 @@ typedef enum normd_if_exists {
 /* The decoded fields of any method; what a method does not have stays zero. Owned by the request.
  */
 typedef struct normd_arguments {
-    normd_tensor x, target, dy, mask;
+    normd_tensor x, target, sample_weight, dy, mask;
     uint64_t step;
     bool update_stats, apply, finish, restart, parameters;
     normd_recalibration_mode recalibration;

@@ -24,6 +24,7 @@ static const normd_field session_create_fields[] = {
         .expected = "a list of maps"},
     [NORMD_CREATE_INPUT] = OPTIONAL("input", TREE),
     [NORMD_CREATE_LOSS] = OPTIONAL("loss", TREE),
+    [NORMD_CREATE_METRICS] = OPTIONAL("metrics", TREE),
     [NORMD_CREATE_OPTIMIZER] = OPTIONAL("optimizer", TREE),
     [NORMD_CREATE_CONVENTION] = OPTIONAL("convention", STRING),
     [NORMD_CREATE_DTYPE] = OPTIONAL("dtype", STRING),
@@ -75,12 +76,14 @@ static const normd_field train_fields[] = {
     [NORMD_TRAIN_SESSION] = REQUIRED("session", STRING),
     [NORMD_TRAIN_X] = REQUIRED("x", ARRAY),
     [NORMD_TRAIN_TARGET] = REQUIRED("target", ARRAY),
+    [NORMD_TRAIN_SAMPLE_WEIGHT] = OPTIONAL("sample_weight", ARRAY),
 };
 
 static const normd_field evaluate_fields[] = {
     [NORMD_EVALUATE_SESSION] = REQUIRED("session", STRING),
     [NORMD_EVALUATE_X] = REQUIRED("x", ARRAY),
     [NORMD_EVALUATE_TARGET] = REQUIRED("target", ARRAY),
+    [NORMD_EVALUATE_SAMPLE_WEIGHT] = OPTIONAL("sample_weight", ARRAY),
 };
 
 static const normd_field infer_fields[] = {

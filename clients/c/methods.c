@@ -14,13 +14,16 @@ normd_client_status normd_client_ping(normd_client *client, normd_error *error)
 
 /* `train` and `evaluate`, which differ in the name alone. */
 static normd_client_status call_for_score(normd_client *client, const char *method,
-    const char *session, const normd_array *x, const normd_array *target, normd_client_score *score,
+    const char *session, const normd_client_batch *batch, normd_client_score *score,
     normd_error *error)
 {
-    normd_client_begin(client, method, 3);
+    normd_client_begin(client, method, batch->sample_weight != NULL ? 4 : 3);
     normd_client_put_string(client, "session", session);
-    normd_client_put_array(client, "target", target);
-    normd_client_put_array(client, "x", x);
+    if (batch->sample_weight != NULL) {
+        normd_client_put_array(client, "sample_weight", batch->sample_weight);
+    }
+    normd_client_put_array(client, "target", batch->target);
+    normd_client_put_array(client, "x", batch->x);
     normd_client_answer *answer;
     normd_client_status status = normd_client_call(client, &answer, error);
     if (status == NORMD_CLIENT_OK) {
@@ -31,15 +34,15 @@ static normd_client_status call_for_score(normd_client *client, const char *meth
 }
 
 normd_client_status normd_client_train(normd_client *client, const char *session,
-    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error)
+    const normd_client_batch *batch, normd_client_score *score, normd_error *error)
 {
-    return call_for_score(client, "train", session, x, target, score, error);
+    return call_for_score(client, "train", session, batch, score, error);
 }
 
 normd_client_status normd_client_evaluate(normd_client *client, const char *session,
-    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error)
+    const normd_client_batch *batch, normd_client_score *score, normd_error *error)
 {
-    return call_for_score(client, "evaluate", session, x, target, score, error);
+    return call_for_score(client, "evaluate", session, batch, score, error);
 }
 
 /* Calls what was begun for an array and, where `number` is not NULL, a whole number. */

@@ -73,19 +73,34 @@ void normd_client_set_timeout(normd_client *client, double seconds);
 /* False once the connection is lost; it does not come back: connect anew. */
 bool normd_client_connected(const normd_client *client);
 
+/* A batch for `train` and `evaluate`. */
+typedef struct normd_client_batch {
+    const normd_array *x;
+    const normd_array *target;
+    const normd_array *sample_weight; /* a number of 0 or more for each sample; NULL: all are 1 */
+} normd_client_batch;
+
 /* What `train` and `evaluate` give. */
+enum { NORMD_CLIENT_METRICS = 8, NORMD_CLIENT_METRIC_NAME_BYTES = 32 };
+typedef struct normd_client_metric {
+    char name[NORMD_CLIENT_METRIC_NAME_BYTES];
+    double value;
+} normd_client_metric;
+
 typedef struct normd_client_score {
     double loss;
     double accuracy; /* NAN when the loss is no classification */
+    size_t metrics;  /* those that the session was created with */
+    normd_client_metric metric[NORMD_CLIENT_METRICS];
     uint64_t steps;
     uint64_t version;
 } normd_client_score;
 
 normd_client_status normd_client_ping(normd_client *client, normd_error *error);
 normd_client_status normd_client_train(normd_client *client, const char *session,
-    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error);
+    const normd_client_batch *batch, normd_client_score *score, normd_error *error);
 normd_client_status normd_client_evaluate(normd_client *client, const char *session,
-    const normd_array *x, const normd_array *target, normd_client_score *score, normd_error *error);
+    const normd_client_batch *batch, normd_client_score *score, normd_error *error);
 /* `y` points into the answer. */
 normd_client_status normd_client_infer(normd_client *client, const char *session,
     const normd_array *x, normd_client_answer **answer, normd_array *y, normd_error *error);

@@ -2,6 +2,7 @@
 #include "clients/c/client.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const msgpack_object *normd_client_get(const msgpack_object *map, const char *key)
@@ -56,6 +57,23 @@ bool normd_client_is_array(const msgpack_object *object)
     return normd_client_get(object, "nd") != NULL && normd_client_get(object, "data") != NULL;
 }
 
+/* The metrics; those beyond what a score holds, and what is no number, are left out. */
+static void read_metrics(const msgpack_object *map, normd_client_score *score)
+{
+    if (map == NULL || map->type != MSGPACK_OBJECT_MAP) {
+        return;
+    }
+    for (uint32_t i = 0; i < map->via.map.size && score->metrics < NORMD_CLIENT_METRICS; i++) {
+        const msgpack_object_kv *pair = &map->via.map.ptr[i];
+        normd_client_metric *metric = &score->metric[score->metrics];
+        if (pair->key.type == MSGPACK_OBJECT_STR && read_number(&pair->val, &metric->value)) {
+            snprintf(metric->name, sizeof metric->name, "%.*s", (int)pair->key.via.str.size,
+                pair->key.via.str.ptr);
+            score->metrics++;
+        }
+    }
+}
+
 normd_client_status normd_client_read_score(
     normd_client_answer *answer, normd_client_score *score, normd_error *error)
 {
@@ -66,5 +84,6 @@ normd_client_status normd_client_read_score(
     }
     normd_client_uint(normd_client_get(answer->result, "steps"), &score->steps);
     read_number(normd_client_get(answer->result, "accuracy"), &score->accuracy);
+    read_metrics(normd_client_get(answer->result, "metrics"), score);
     return NORMD_CLIENT_OK;
 }

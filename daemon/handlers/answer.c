@@ -58,10 +58,18 @@ void normd_answer_last_bytes(
 
 void normd_answer_train_result(normd_request *request, const normd_train_result *result)
 {
-    msgpack_packer packer = normd_request_answer(request, result->has_accuracy ? 4 : 3);
+    uint32_t fields = 3U + result->has_accuracy + (result->metrics > 0);
+    msgpack_packer packer = normd_request_answer(request, fields);
     normd_answer_double(&packer, "loss", result->loss);
     if (result->has_accuracy) {
         normd_answer_double(&packer, "accuracy", result->accuracy);
+    }
+    if (result->metrics > 0) {
+        normd_write_str(&packer, "metrics");
+        msgpack_pack_map(&packer, result->metrics);
+        for (size_t i = 0; i < result->metrics; i++) {
+            normd_answer_double(&packer, result->metric[i].name, result->metric[i].value);
+        }
     }
     normd_answer_uint(&packer, "steps", result->steps);
     normd_answer_uint(&packer, "version", result->version);

@@ -106,6 +106,31 @@ normd_status normd_take_array(
     return normd_take_wire_array(request, &value->as.array, tensor, error);
 }
 
+normd_status normd_take_batch(normd_request *request, const normd_value *x,
+    const normd_value *target, const normd_value *sample_weight, normd_error *error)
+{
+    normd_arguments *arguments = &request->arguments;
+    normd_status status = normd_take_array(request, x, &arguments->x, error);
+    if (status == NORMD_OK) {
+        status = normd_take_array(request, target, &arguments->target, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_take_array(request, sample_weight, &arguments->sample_weight, error);
+    }
+    return status;
+}
+
+normd_train_batch normd_batch_of(const normd_request *request)
+{
+    const normd_arguments *arguments = &request->arguments;
+    bool weighted = arguments->sample_weight.buffer != NULL;
+    return (normd_train_batch){
+        .x = &arguments->x.array,
+        .target = &arguments->target.array,
+        .sample_weight = weighted ? &arguments->sample_weight.array : NULL,
+    };
+}
+
 normd_status normd_take_convention(
     normd_request *request, const normd_value *value, normd_error *error)
 {

@@ -7,24 +7,19 @@ static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
 {
     (void)message;
-    normd_arguments *arguments = &request->arguments;
     normd_status status = normd_take_session(request, &call->field[NORMD_EVALUATE_SESSION], error);
     if (status == NORMD_OK) {
-        status = normd_take_array(request, &call->field[NORMD_EVALUATE_X], &arguments->x, error);
-    }
-    if (status == NORMD_OK) {
-        status = normd_take_array(
-            request, &call->field[NORMD_EVALUATE_TARGET], &arguments->target, error);
+        status = normd_take_batch(request, &call->field[NORMD_EVALUATE_X],
+            &call->field[NORMD_EVALUATE_TARGET], &call->field[NORMD_EVALUATE_SAMPLE_WEIGHT], error);
     }
     return status;
 }
 
 static normd_status run(normd_request *request, normd_error *error)
 {
-    const normd_arguments *arguments = &request->arguments;
+    normd_train_batch batch = normd_batch_of(request);
     normd_train_result result;
-    normd_status status = normd_snapshot_evaluate(
-        request->snapshot, &arguments->x.array, &arguments->target.array, &result, error);
+    normd_status status = normd_snapshot_evaluate(request->snapshot, &batch, &result, error);
     if (status == NORMD_OK) {
         normd_answer_train_result(request, &result);
     }

@@ -1,180 +1,303 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <math.h>
+#include "lib/losses/cross_entropy.h"
 
-#include "lib/losses/loss.h"
-#include "lib/tensor/convert.h"
+#include <math.h>
 
 enum { ROWS_OF_TILE = 64 };
 
 /*
- * For a row of logits l with the largest m: log p_c = l_c - m - log sum_j exp(l_j - m).
- * loss = -sum_c t_c log p_c and dloss/dl_c = p_c * sum_j t_j - t_c, both divided by the rows; a
- * class number stands for t that is 1 there. Per row all is computed in double.
+ * A row with outputs y has a share a_c for each class: of a label, smoothed by s over C classes,
+ * a_c = w_c ((1 - s) [c is the label] + s / C); of probabilities t, a_c = w_c ((1 - s) t_c + s /
+ * C). loss = -sum_c a_c log p_c, times the sample's weight and the class_weight of the label.
+ *
+ * Logits: log p_c = y_c - m - log sum_j exp(y_j - m), m the largest, and
+ * dloss/dy_c = p_c sum_j a_j - a_c. Probabilities: p = y / sum y, kept between epsilon and
+ * 1 - epsilon as Keras does. A row is computed in double and its gradient rounded once.
  */
 typedef struct entropy_loop {
-    const void *logits;
-    const int64_t *labels;     /* or NULL */
-    const void *probabilities; /* or NULL */
-    void *gradient;            /* or NULL; may be logits */
-    size_t rows;
-    size_t classes;
-    double *losses; /* a tile */
-    size_t *hits;   /* a tile */
+    const normd_loss *loss;
+    const normd_entropy_rows *rows;
+    normd_dtype dtype;
+    const void *y;
+    void *gradient; /* or NULL; may be y */
+    double divisor;
+    double *sums;
+    double *columns; /* of a tile: two values a class */
 } entropy_loop;
 
-#define ENTROPY_ROWS(suffix, type)                                                                 \
-    static size_t first_maximum_##suffix(const type *values, size_t count)                         \
-    {                                                                                              \
-        size_t best = 0;                                                                           \
-        for (size_t i = 1; i < count; i++) {                                                       \
-            best = values[i] > values[best] ? i : best;                                            \
-        }                                                                                          \
-        return best;                                                                               \
-    }                                                                                              \
-    /* Returns the row's loss; with `label` or, when `t` is given, with probabilities. */          \
-    static double row_##suffix(const type *l, size_t classes, double m, size_t label,              \
-        const type *t, type *g, double rows)                                                       \
-    {                                                                                              \
-        double sum = 0.0;                                                                          \
-        for (size_t c = 0; c < classes; c++) {                                                     \
-            sum += exp((double)l[c] - m);                                                          \
-        }                                                                                          \
-        double log_sum = log(sum);                                                                 \
-        double weight = t == NULL ? 1.0 : 0.0;                                                     \
-        double loss = t == NULL ? log_sum - ((double)l[label] - m) : 0.0;                          \
-        for (size_t c = 0; t != NULL && c < classes; c++) {                                        \
-            weight += (double)t[c];                                                                \
-            loss += (double)t[c] * (log_sum - ((double)l[c] - m));                                 \
-        }                                                                                          \
-        for (size_t c = 0; g != NULL && c < classes; c++) {                                        \
-            double p = exp((double)l[c] - m) / sum;                                                \
-            double target = t != NULL ? (double)t[c] : c == label ? 1.0 : 0.0;                     \
-            g[c] = (type)((p * weight - target) / rows);                                           \
-        }                                                                                          \
-        return loss;                                                                               \
-    }                                                                                              \
-    static void entropy_##suffix(void *argument, size_t tile)                                      \
-    {                                                                                              \
-        const entropy_loop *loop = argument;                                                       \
-        size_t classes = loop->classes;                                                            \
-        size_t begin = tile * ROWS_OF_TILE;                                                        \
-        size_t end = loop->rows - begin < ROWS_OF_TILE ? loop->rows : begin + ROWS_OF_TILE;        \
-        double total = 0.0;                                                                        \
-        size_t hits = 0;                                                                           \
-        for (size_t row = begin; row < end; row++) {                                               \
-            const type *l = (const type *)loop->logits + row * classes;                            \
-            const type *t = loop->probabilities;                                                   \
-            t = t == NULL ? NULL : t + row * classes;                                              \
-            type *g = loop->gradient;                                                              \
-            g = g == NULL ? NULL : g + row * classes;                                              \
-            size_t best = first_maximum_##suffix(l, classes);                                      \
-            size_t label =                                                                         \
-                t == NULL ? (size_t)loop->labels[row] : first_maximum_##suffix(t, classes);        \
-            hits += best == label;                                                                 \
-            total += row_##suffix(l, classes, (double)l[best], label, t, g, (double)loop->rows);   \
-        }                                                                                          \
-        loop->losses[tile] = total;                                                                \
-        loop->hits[tile] = hits;                                                                   \
-    }
-
-ENTROPY_ROWS(f32, float)
-ENTROPY_ROWS(f64, double)
-
-/* Which form the target has, or why none. */
-static normd_status entropy_check(const normd_loss_pass *pass, bool *labels, normd_error *error)
+static void load(const entropy_loop *loop, const void *values, size_t row, double *column)
 {
-    char shape[NORMD_SHAPE_TEXT_BYTES];
-    const normd_array *target = pass->target;
-    if (pass->shape.rank != 2) {
-        return normd_error_set(error, NORMD_BAD_SHAPE,
-            "x: expected a batch whose output is (N, classes) for the loss cross_entropy, got "
-            "output %s",
-            normd_shape_format(&pass->shape, shape, sizeof shape));
+    const normd_entropy_rows *rows = loop->rows;
+    size_t place = normd_entropy_place(rows, row);
+    for (size_t c = 0; c < rows->classes; c++) {
+        column[c] = normd_value_load(loop->dtype, values, place + c * rows->stride);
     }
-    bool is_float = normd_dtype_is_float(target->dtype);
-    *labels = !is_float && target->dtype != NORMD_BOOL && target->shape.rank == 1 &&
-              target->shape.dim[0] == pass->shape.dim[0];
-    if (*labels || (is_float && normd_shape_equal(&target->shape, &pass->shape))) {
-        return NORMD_OK;
-    }
-    return normd_error_set(error, NORMD_BAD_SHAPE,
-        "target: expected %zu integer labels, shape (%zu,), or float probabilities, shape (%zu, "
-        "%zu); got %s %s",
-        pass->shape.dim[0], pass->shape.dim[0], pass->shape.dim[0], pass->shape.dim[1],
-        normd_dtype_title(target->dtype), normd_shape_format(&target->shape, shape, sizeof shape));
 }
 
-static normd_status read_labels(
-    const normd_array *target, size_t classes, int64_t *labels, normd_error *error)
+static void store(const entropy_loop *loop, size_t row, const double *column)
 {
-    if (!normd_convert_labels(target, labels)) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "target: expected labels in 0 to %zu, got one above the largest int64", classes - 1);
+    const normd_entropy_rows *rows = loop->rows;
+    size_t place = normd_entropy_place(rows, row);
+    for (size_t c = 0; c < rows->classes; c++) {
+        normd_value_store(loop->dtype, loop->gradient, place + c * rows->stride, column[c]);
     }
-    for (size_t row = 0; row < target->shape.dim[0]; row++) {
-        if (labels[row] < 0 || (uint64_t)labels[row] >= classes) {
-            return normd_error_set(error, NORMD_BAD_ARGUMENT,
-                "target: expected labels in 0 to %zu, got %lld in row %zu", classes - 1,
-                (long long)labels[row], row);
+}
+
+static size_t first_maximum(const double *values, size_t count)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++) {
+        best = values[i] > values[best] ? i : best;
+    }
+    return best;
+}
+
+/* How many classes come before the label: larger ones, and equal ones with a lower number. */
+static size_t rank_of(const double *y, size_t classes, size_t label)
+{
+    size_t rank = 0;
+    for (size_t c = 0; c < classes; c++) {
+        rank += y[c] > y[label] || (y[c] == y[label] && c < label);
+    }
+    return rank;
+}
+
+static void add_metrics(const entropy_loop *loop, const double *y, size_t best, size_t label,
+    double weight, double *sums)
+{
+    const normd_metrics *metrics = &loop->loss->metrics;
+    if (best == label) {
+        sums[NORMD_SUM_HITS] += weight;
+    }
+    for (size_t i = 0; i < metrics->count; i++) {
+        const normd_metric *metric = &metrics->metric[i];
+        bool hit = metric->kind == NORMD_METRIC_TOP_K
+                       ? rank_of(y, loop->rows->classes, label) < metric->k
+                       : best == label;
+        sums[NORMD_SUM_METRICS + i] += hit ? weight : 0.0;
+    }
+}
+
+/* The shares of the classes. */
+static void fill_shares(const entropy_loop *loop, size_t row, size_t label, double *share)
+{
+    const normd_loss *loss = loop->loss;
+    size_t classes = loop->rows->classes;
+    if (loop->rows->probabilities != NULL) {
+        load(loop, loop->rows->probabilities, row, share);
+    } else {
+        for (size_t c = 0; c < classes; c++) {
+            share[c] = c == label ? 1.0 : 0.0;
         }
     }
-    return NORMD_OK;
-}
-
-static void entropy_sum(normd_loss_pass *pass, entropy_loop *loop, size_t tiles)
-{
-    /* An exponential is worth some ten plain operations. */
-    normd_compute_tiles(pass->compute, 16 * loop->rows * loop->classes, tiles,
-        pass->compute->dtype == NORMD_F32 ? entropy_f32 : entropy_f64, loop);
-    double loss = 0.0;
-    size_t hits = 0;
-    for (size_t tile = 0; tile < tiles; tile++) {
-        loss += loop->losses[tile];
-        hits += loop->hits[tile];
+    double smoothing = loss->label_smoothing;
+    for (size_t c = 0; smoothing != 0.0 && c < classes; c++) {
+        share[c] = share[c] * (1.0 - smoothing) + smoothing / (double)classes;
     }
-    pass->loss = loss / (double)loop->rows;
-    pass->accuracy = (double)hits / (double)loop->rows;
-    pass->has_accuracy = true;
+    for (size_t c = 0; loss->weight.value != NULL && c < classes; c++) {
+        share[c] *= loss->weight.value[c];
+    }
 }
 
-static normd_status entropy_run(normd_loss_pass *pass, normd_error *error)
+/* Both give the loss of a row and put its gradient in place of y. */
+
+static double of_logits(double *y, size_t best, const double *share, size_t classes)
 {
-    bool labels = false;
-    normd_status status = entropy_check(pass, &labels, error);
+    double largest = y[best];
+    double sum = 0.0;
+    double total = 0.0;
+    double loss = 0.0;
+    for (size_t c = 0; c < classes; c++) {
+        sum += exp(y[c] - largest);
+    }
+    double log_sum = log(sum);
+    for (size_t c = 0; c < classes; c++) {
+        total += share[c];
+        /* A class without a share may lie infinitely low. */
+        loss += share[c] == 0.0 ? 0.0 : share[c] * (log_sum - (y[c] - largest));
+    }
+    for (size_t c = 0; c < classes; c++) {
+        y[c] = exp(y[c] - largest) / sum * total - share[c];
+    }
+    return loss;
+}
+
+/* With q_c = y_c / S clipped to p_c: dloss/dy_k = (sum of the shares not clipped - a_k / q_k) / S,
+   where a_k counts as 0 if it is clipped. */
+static double of_probabilities(double *y, const double *share, size_t classes)
+{
+    const double most = 1.0 - NORMD_LOSS_EPSILON;
+    double sum = 0.0;
+    double total = 0.0;
+    double loss = 0.0;
+    for (size_t c = 0; c < classes; c++) {
+        sum += y[c];
+    }
+    for (size_t c = 0; c < classes; c++) {
+        double q = y[c] / sum;
+        double p = q < NORMD_LOSS_EPSILON ? NORMD_LOSS_EPSILON : q > most ? most : q;
+        bool clipped = q < p || q > p;
+        loss -= share[c] * log(p);
+        total += clipped ? 0.0 : share[c];
+        y[c] = clipped ? 0.0 : -share[c] / q;
+    }
+    for (size_t c = 0; c < classes; c++) {
+        y[c] = (total + y[c]) / sum;
+    }
+    return loss;
+}
+
+static void entropy_row(const entropy_loop *loop, size_t row, double *column, double *sums)
+{
+    const normd_loss *loss = loop->loss;
+    size_t classes = loop->rows->classes;
+    double *share = column + classes;
+    int64_t label = loop->rows->labels[row];
+    if (label < 0) {
+        for (size_t c = 0; c < classes; c++) {
+            column[c] = 0.0;
+        }
+    } else {
+        load(loop, loop->y, row, column);
+        size_t best = first_maximum(column, classes);
+        double sample_weight = normd_entropy_sample_weight(loop->rows, row);
+        add_metrics(loop, column, best, (size_t)label, sample_weight, sums);
+        fill_shares(loop, row, (size_t)label, share);
+        double weight = sample_weight * normd_weights_at(&loss->class_weight, (size_t)label);
+        double value = loss->from_logits ? of_logits(column, best, share, classes)
+                                         : of_probabilities(column, share, classes);
+        sums[NORMD_SUM_LOSS] += weight * value;
+        for (size_t c = 0; c < classes; c++) {
+            column[c] = weight * column[c] / loop->divisor;
+        }
+    }
+    if (loop->gradient != NULL) {
+        store(loop, row, column);
+    }
+}
+
+static void entropy_tile(void *argument, size_t tile)
+{
+    const entropy_loop *loop = argument;
+    size_t begin = tile * ROWS_OF_TILE;
+    size_t left = loop->rows->rows - begin;
+    size_t count = left < ROWS_OF_TILE ? left : ROWS_OF_TILE;
+    double *sums = loop->sums + tile * normd_loss_sums(loop->loss);
+    for (size_t i = 0; i < normd_loss_sums(loop->loss); i++) {
+        sums[i] = 0.0;
+    }
+    for (size_t row = begin; row < begin + count; row++) {
+        entropy_row(loop, row, loop->columns + tile * 2 * loop->rows->classes, sums);
+    }
+}
+
+/* The labels that probabilities come to. */
+static void label_tile(void *argument, size_t tile)
+{
+    const entropy_loop *loop = argument;
+    size_t begin = tile * ROWS_OF_TILE;
+    size_t left = loop->rows->rows - begin;
+    size_t count = left < ROWS_OF_TILE ? left : ROWS_OF_TILE;
+    double *column = loop->columns + tile * 2 * loop->rows->classes;
+    for (size_t row = begin; row < begin + count; row++) {
+        load(loop, loop->rows->probabilities, row, column);
+        loop->rows->labels[row] = (int64_t)first_maximum(column, loop->rows->classes);
+    }
+}
+
+static normd_status run_rows(const entropy_loop *begun, normd_entropy_rows *rows,
+    normd_loss_pass *pass, bool is_labels, normd_error *error)
+{
+    entropy_loop loop = *begun;
+    size_t tiles = rows->rows / ROWS_OF_TILE + (rows->rows % ROWS_OF_TILE != 0);
+    size_t elements = rows->rows * rows->classes;
+    normd_status status = NORMD_OK;
+    if (is_labels) {
+        status = normd_entropy_labels(loop.loss, pass->target, rows, error);
+    } else {
+        normd_compute_tiles(pass->compute, elements, tiles, label_tile, &loop);
+    }
+    double divisor = 0.0;
+    double weights = 0.0;
+    if (status == NORMD_OK) {
+        status = normd_entropy_divisor(loop.loss, rows, &divisor, &weights, error);
+    }
+    if (status == NORMD_OK) {
+        loop.divisor = divisor == 0.0 ? 1.0 : divisor;
+        /* An exponential is worth some ten plain operations. */
+        normd_compute_tiles(pass->compute, 16 * elements, tiles, entropy_tile, &loop);
+        normd_loss_finish(loop.loss, pass, loop.sums, tiles, divisor, weights);
+    }
+    return status;
+}
+
+static normd_status run(
+    const normd_loss *loss, normd_loss_pass *pass, const double *sample_weight, normd_error *error)
+{
+    bool is_labels = false;
+    normd_entropy_rows rows = {.sample_weight = sample_weight};
+    normd_status status = normd_entropy_layout(loss, pass, &rows, &is_labels, error);
     if (status != NORMD_OK) {
         return status;
     }
-    entropy_loop loop = {
-        .logits = pass->y,
-        .gradient = pass->gradient,
-        .rows = pass->shape.dim[0],
-        .classes = pass->shape.dim[1],
-    };
-    size_t tiles = loop.rows / ROWS_OF_TILE + (loop.rows % ROWS_OF_TILE != 0);
-    size_t record = sizeof(double) + sizeof(size_t);
+    size_t tiles = rows.rows / ROWS_OF_TILE + (rows.rows % ROWS_OF_TILE != 0);
+    size_t sums = tiles * normd_loss_sums(loss);
+    size_t columns = tiles * 2 * rows.classes;
     normd_buffer *scratch = normd_buffer_take(
-        pass->compute->buffers, tiles * record + (labels ? loop.rows * sizeof(int64_t) : 0));
+        pass->compute->buffers, (sums + columns) * sizeof(double) + rows.rows * sizeof(int64_t));
     normd_buffer *converted = NULL;
     if (scratch == NULL) {
         return normd_error_no_memory(error);
     }
-    loop.losses = scratch->data;
-    loop.hits = (size_t *)(void *)(loop.losses + tiles);
-    if (labels) {
-        int64_t *numbers = (int64_t *)(void *)(loop.hits + tiles);
-        status = read_labels(pass->target, loop.classes, numbers, error);
-        loop.labels = numbers;
-    } else {
-        loop.probabilities = normd_loss_target_values(pass, &converted, error);
-        status = loop.probabilities == NULL ? NORMD_INTERNAL : NORMD_OK;
+    entropy_loop loop = {.loss = loss,
+        .rows = &rows,
+        .dtype = pass->compute->dtype,
+        .y = pass->y,
+        .gradient = pass->gradient,
+        .sums = scratch->data};
+    loop.columns = loop.sums + sums;
+    rows.labels = (int64_t *)(void *)(loop.columns + columns);
+    if (!is_labels) {
+        rows.probabilities = normd_loss_target_values(pass, &converted, error);
+        status = rows.probabilities == NULL ? NORMD_INTERNAL : NORMD_OK;
     }
     if (status == NORMD_OK) {
-        entropy_sum(pass, &loop, tiles);
+        status = run_rows(&loop, &rows, pass, is_labels, error);
     }
     normd_buffer_release(converted);
     normd_buffer_release(scratch);
     return status;
 }
 
-const normd_loss normd_cross_entropy = {
-    .type = "cross_entropy", .output_rank = 2, .run = entropy_run};
+const normd_loss_kind normd_loss_cross_entropy = {
+    .name = {"cross_entropy"},
+    .described = {"cross_entropy", "cross_entropy"},
+    .rows = true,
+    .from_logits = true,
+    .metrics = 1 << NORMD_METRIC_ACCURACY | 1 << NORMD_METRIC_TOP_K,
+    .read = normd_cross_entropy_read,
+    .describe = normd_cross_entropy_describe,
+    .run = run,
+};
+
+const normd_loss_kind normd_loss_categorical = {
+    .name = {"categorical_crossentropy"},
+    .described = {"categorical_crossentropy", "categorical_crossentropy"},
+    .rows = true,
+    .targets = NORMD_TARGETS_PROBABILITIES,
+    .metrics = 1 << NORMD_METRIC_ACCURACY | 1 << NORMD_METRIC_TOP_K,
+    .read = normd_cross_entropy_read,
+    .describe = normd_cross_entropy_describe,
+    .run = run,
+};
+
+const normd_loss_kind normd_loss_sparse_categorical = {
+    .name = {"sparse_categorical_crossentropy"},
+    .described = {"sparse_categorical_crossentropy", "sparse_categorical_crossentropy"},
+    .rows = true,
+    .targets = NORMD_TARGETS_LABELS,
+    .metrics = 1 << NORMD_METRIC_ACCURACY | 1 << NORMD_METRIC_TOP_K,
+    .read = normd_cross_entropy_read,
+    .describe = normd_cross_entropy_describe,
+    .run = run,
+};

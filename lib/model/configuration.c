@@ -98,20 +98,17 @@ static normd_status read_layers(normd_model *model, const json_t *layers,
     return NORMD_OK;
 }
 
-static normd_status read_loss(
-    normd_model *model, const json_t *option, const normd_flow *output, normd_error *error)
+static normd_status read_loss(normd_model *model, const json_t *loss, const json_t *metrics,
+    const normd_attachments *attachments, const normd_flow *output, normd_error *error)
 {
-    normd_status status = normd_loss_create(option, &model->loss, error);
-    if (status != NORMD_OK || model->loss == NULL) {
-        return status;
-    }
-    uint32_t rank = model->loss->output_rank;
-    if (rank != 0 && output->shape.rank != 0 && output->shape.rank != rank) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "loss: expected layers whose output has rank %u for %s, got rank %u", rank,
-            model->loss->type, output->shape.rank);
-    }
-    return NORMD_OK;
+    normd_loss_source source = {
+        .option = loss,
+        .metrics = metrics,
+        .attachments = attachments,
+        .convention = model->convention,
+        .output = output->shape,
+    };
+    return normd_loss_create(&source, &model->loss, error);
 }
 
 normd_status normd_model_read_configuration(normd_model *model, const json_t *configuration,
@@ -123,6 +120,7 @@ normd_status normd_model_read_configuration(normd_model *model, const json_t *co
     read_input(model, &options);
     const json_t *layers = normd_options_any(&options, "layers");
     const json_t *loss = normd_options_any(&options, "loss");
+    const json_t *metrics = normd_options_any(&options, "metrics");
     const json_t *optimizer = normd_options_any(&options, "optimizer");
     normd_status status = normd_options_finish(&options, error);
     normd_flow output;
@@ -130,7 +128,7 @@ normd_status normd_model_read_configuration(normd_model *model, const json_t *co
         status = read_layers(model, layers, attachments, &output, error);
     }
     if (status == NORMD_OK) {
-        status = read_loss(model, loss, &output, error);
+        status = read_loss(model, loss, metrics, attachments, &output, error);
     }
     if (status == NORMD_OK) {
         bool given = optimizer != NULL && !json_is_null(optimizer);

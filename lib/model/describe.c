@@ -41,7 +41,8 @@ json_t *normd_model_configuration(const normd_model *model, normd_convention con
         normd_layer_put(map, "seed", json_integer((json_int_t)model->seed)) &&
         normd_layer_put(map, "input", describe_input(model)) &&
         normd_layer_put(map, "layers", describe_layers(model, convention)) &&
-        normd_layer_put(map, "loss", normd_loss_describe(model->loss)) &&
+        normd_layer_put(map, "loss", normd_loss_describe(model->loss, convention)) &&
+        normd_layer_put(map, "metrics", normd_loss_describe_metrics(model->loss)) &&
         normd_layer_put(map, "optimizer", normd_optimizer_describe(model->optimizer, convention));
     if (!ok) {
         json_decref(map);

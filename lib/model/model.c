@@ -79,6 +79,7 @@ void normd_model_release(normd_model *model)
     free(model->update_tile);
     free(model->created);
     free(model->scalar);
+    normd_loss_destroy(model->loss);
     normd_optimizer_destroy(model->optimizer);
     free(model);
 }

@@ -39,7 +39,7 @@ typedef struct normd_model {
     normd_shape input; /* rank 0: not given; the first and free extents are 0 */
     size_t layers;
     normd_layer **layer;
-    const normd_loss *loss; /* or NULL */
+    normd_loss *loss; /* or NULL */
     normd_optimizer *optimizer;
     size_t parameter_bytes;  /* of the slab */
     size_t parameter_values; /* of all tensors in it */

@@ -19,7 +19,7 @@ normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_
     size_t bytes;
     normd_status status = normd_model_output_shape(model, &x->shape, &shape, &bytes, error);
     if (status == NORMD_OK) {
-        bytes = normd_bytes_add(bytes, normd_loss_bytes(&model->compute, &shape));
+        bytes = normd_bytes_add(bytes, normd_loss_bytes(model->loss, &model->compute, &shape));
         status = normd_model_check_work(model, bytes, error);
     }
     if (status == NORMD_OK && normd_array_elements(x) == 0) {
@@ -34,27 +34,28 @@ normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_
     return status == NORMD_OK ? normd_pass_infer(&inference, y, error) : status;
 }
 
-normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_array *x,
-    const normd_array *target, normd_train_result *result, normd_error *error)
+normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_train_batch *batch,
+    normd_train_result *result, normd_error *error)
 {
     const normd_model *model = snapshot->model;
     *result = (normd_train_result){.steps = snapshot->steps, .version = snapshot->version};
     normd_status status = normd_work_check_loss(model, error);
     normd_tensor y = {.buffer = NULL};
     if (status == NORMD_OK) {
-        status = normd_snapshot_observe(snapshot, x, NULL, &y, error);
+        status = normd_snapshot_observe(snapshot, batch->x, NULL, &y, error);
     }
     if (status == NORMD_OK) {
         normd_loss_pass loss = {
             .compute = &model->compute,
             .y = y.array.data,
             .shape = y.array.shape,
-            .target = target,
+            .target = batch->target,
+            .sample_weight = batch->sample_weight,
         };
-        status = model->loss->run(&loss, error);
-        result->loss = loss.loss;
-        result->accuracy = loss.accuracy;
-        result->has_accuracy = loss.has_accuracy;
+        status = normd_loss_run(model->loss, &loss, error);
+        if (status == NORMD_OK) {
+            normd_work_take_result(&loss, result);
+        }
     }
     normd_tensor_release(&y);
     return status;

@@ -9,6 +9,7 @@
 #include "lib/base/array.h"
 #include "lib/conventions/convention.h"
 #include "lib/kernels/kernels.h"
+#include "lib/losses/metrics.h"
 #include "lib/memory/budget.h"
 #include "lib/memory/buffer.h"
 #include "lib/memory/cache_sizes.h"
@@ -68,19 +69,28 @@ void normd_session_destroy(normd_session *session);
    not count. */
 bool normd_session_same_configuration(const normd_session *a, const normd_session *b);
 
+/* A batch to train or evaluate with; data may be unaligned. x is of any float type, the target of
+   those that the loss takes. */
+typedef struct normd_train_batch {
+    const normd_array *x;
+    const normd_array *target;
+    const normd_array *sample_weight; /* (N,) numbers of 0 or more; NULL: all are 1 */
+} normd_train_batch;
+
 typedef struct normd_train_result {
     double loss;
-    double accuracy; /* share of rows whose largest logit is the label's */
+    double accuracy; /* see lib/losses/loss.h */
     bool has_accuracy;
-    uint64_t steps; /* optimizer steps so far */
+    size_t metrics;
+    normd_metric_value metric[NORMD_METRICS_MAX]; /* of the configuration, in its order */
+    uint64_t steps;                               /* optimizer steps so far */
     uint64_t version;
 } normd_train_result;
 
-/* Forward, loss, backward, optimizer step. x and target may be of any float type (and integers for
-   class labels) and are not kept. Gradients that backward accumulated wait on: they are no part of
-   this step. BAD_ARGUMENT when the session has no loss. */
-normd_status normd_session_train(normd_session *session, const normd_array *x,
-    const normd_array *target, normd_train_result *result, normd_error *error);
+/* Forward, loss, backward, optimizer step. The batch is not kept. Gradients that backward
+   accumulated wait on: they are no part of this step. BAD_ARGUMENT when the session has no loss. */
+normd_status normd_session_train(normd_session *session, const normd_train_batch *batch,
+    normd_train_result *result, normd_error *error);
 
 typedef struct normd_forward_options {
     /* Or NULL; bool (any byte but 0 is true), the shape of x without the feature axis. */
@@ -156,8 +166,8 @@ normd_status normd_snapshot_infer(
     normd_snapshot *snapshot, normd_tensor *x, normd_tensor *y, normd_error *error);
 
 /* Eval-mode loss and metrics; steps and version are the snapshot's. */
-normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_array *x,
-    const normd_array *target, normd_train_result *result, normd_error *error);
+normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_train_batch *batch,
+    normd_train_result *result, normd_error *error);
 
 normd_convention normd_snapshot_convention(const normd_snapshot *snapshot);
 

@@ -155,6 +155,8 @@ normd_status normd_work_input(normd_work *work, const normd_array *x, normd_erro
 normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error);
 /* The forward pass, with the check of x where no layer does it. */
 normd_status normd_work_forward(normd_work *work, normd_error *error);
+/* Copies what a loss found (train.c). */
+void normd_work_take_result(const normd_loss_pass *pass, normd_train_result *result);
 /* BAD_ARGUMENT when there is no loss. */
 normd_status normd_work_check_loss(const normd_model *model, normd_error *error);
 /* Releases what is still there. */

@@ -42,7 +42,7 @@ static normd_status check_limits(
     normd_status status = NORMD_OK;
     if (kind == NORMD_WORK_TRAIN) {
         bytes = normd_bytes_add(bytes, plan->gradient_bytes);
-        bytes = normd_bytes_add(bytes, normd_loss_bytes(&model->compute, y));
+        bytes = normd_bytes_add(bytes, normd_loss_bytes(model->loss, &model->compute, y));
     } else {
         bytes = normd_bytes_add(bytes, normd_model_array_bytes(model, y));
         status = normd_model_check_answer(model, y, error);

@@ -117,13 +117,26 @@ def step(session: str) -> Call[results.Step]:
     return Call("step", {"session": session}, _fields_of(results.Step))
 
 
-def train(session: str, x: Any, target: Any) -> Call[results.Train]:
-    fields = {"session": session, "x": _array(x), "target": _array(target)}
+def _batch(session: str, x: Any, target: Any, sample_weight: Any) -> Dict[str, Any]:
+    return {
+        "session": session,
+        "x": _array(x),
+        "target": _array(target),
+        "sample_weight": None if sample_weight is None else _array(sample_weight),
+    }
+
+
+def train(
+    session: str, x: Any, target: Any, sample_weight: Any = None
+) -> Call[results.Train]:
+    fields = _batch(session, x, target, sample_weight)
     return Call("train", fields, _fields_of(results.Train))
 
 
-def evaluate(session: str, x: Any, target: Any) -> Call[results.Evaluate]:
-    fields = {"session": session, "x": _array(x), "target": _array(target)}
+def evaluate(
+    session: str, x: Any, target: Any, sample_weight: Any = None
+) -> Call[results.Evaluate]:
+    fields = _batch(session, x, target, sample_weight)
     return Call("evaluate", fields, _fields_of(results.Evaluate))
 
 

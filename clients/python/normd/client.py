@@ -128,6 +128,7 @@ class Client:
         *,
         input: Any = None,
         loss: Optional[Named] = None,
+        metrics: Optional[List[Named]] = None,
         optimizer: Optional[Named] = None,
         convention: Optional[str] = None,
         dtype: Optional[str] = None,
@@ -144,6 +145,7 @@ class Client:
             layers,
             input=input,
             loss=loss,
+            metrics=metrics,
             optimizer=optimizer,
             convention=convention,
             dtype=dtype,
@@ -195,13 +197,17 @@ class Client:
 
     # ---- Batches ----
 
-    def train(self, session: str, x: Any, target: Any) -> results.Train:
-        """One optimizer step on a batch."""
-        return self.run(calls.train(session, x, target))
+    def train(
+        self, session: str, x: Any, target: Any, sample_weight: Any = None
+    ) -> results.Train:
+        """One optimizer step on a batch. `sample_weight`: a number of 0 or more for each sample."""
+        return self.run(calls.train(session, x, target, sample_weight))
 
-    def evaluate(self, session: str, x: Any, target: Any) -> results.Evaluate:
+    def evaluate(
+        self, session: str, x: Any, target: Any, sample_weight: Any = None
+    ) -> results.Evaluate:
         """The loss of a batch in eval mode; changes nothing."""
-        return self.run(calls.evaluate(session, x, target))
+        return self.run(calls.evaluate(session, x, target, sample_weight))
 
     def infer(self, session: str, x: Any) -> results.Infer:
         """The output in eval mode; changes nothing."""

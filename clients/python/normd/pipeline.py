@@ -76,13 +76,17 @@ class Pipeline:
         if first is not None:
             raise first
 
-    def train(self, session: str, x: Any, target: Any) -> Future[results.Train]:
+    def train(
+        self, session: str, x: Any, target: Any, sample_weight: Any = None
+    ) -> Future[results.Train]:
         """See Client.train."""
-        return self.submit(calls.train(session, x, target))
+        return self.submit(calls.train(session, x, target, sample_weight))
 
-    def evaluate(self, session: str, x: Any, target: Any) -> Future[results.Evaluate]:
+    def evaluate(
+        self, session: str, x: Any, target: Any, sample_weight: Any = None
+    ) -> Future[results.Evaluate]:
         """See Client.evaluate."""
-        return self.submit(calls.evaluate(session, x, target))
+        return self.submit(calls.evaluate(session, x, target, sample_weight))
 
     def infer(self, session: str, x: Any) -> Future[results.Infer]:
         """See Client.infer."""

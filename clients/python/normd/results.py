@@ -74,12 +74,14 @@ class Step(NamedTuple):
 
 
 class Train(NamedTuple):
-    """`accuracy` is None where the loss is no classification; `steps` counts optimizer steps."""
+    """`accuracy` is None where the loss is no classification; `steps` counts optimizer steps;
+    `metrics` has the session's by name ("top_5"), or is None."""
 
     loss: float
     accuracy: Optional[float]
     steps: int
     version: int
+    metrics: Optional[Dict[str, float]] = None
 
 
 class Evaluate(NamedTuple):
@@ -89,6 +91,7 @@ class Evaluate(NamedTuple):
     accuracy: Optional[float]
     steps: int
     version: int
+    metrics: Optional[Dict[str, float]] = None
 
 
 class Infer(NamedTuple):

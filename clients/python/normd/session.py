@@ -27,13 +27,13 @@ class Session:
     def __repr__(self) -> str:
         return f"Session({self.name!r})"
 
-    def train(self, x: Any, target: Any) -> results.Train:
+    def train(self, x: Any, target: Any, sample_weight: Any = None) -> results.Train:
         """See Client.train."""
-        return self.client.train(self.name, x, target)
+        return self.client.train(self.name, x, target, sample_weight)
 
-    def evaluate(self, x: Any, target: Any) -> results.Evaluate:
+    def evaluate(self, x: Any, target: Any, sample_weight: Any = None) -> results.Evaluate:
         """See Client.evaluate."""
-        return self.client.evaluate(self.name, x, target)
+        return self.client.evaluate(self.name, x, target, sample_weight)
 
     def infer(self, x: Any) -> results.Infer:
         """See Client.infer."""

@@ -38,7 +38,8 @@ static normd_status evaluate(
     normd_tensor x = fixture_normal(f, NORMD_F32, shape, 1);
     normd_train_result result;
     normd_snapshot *snapshot = normd_session_snapshot(session);
-    normd_status status = normd_snapshot_evaluate(snapshot, &x.array, &x.array, &result, error);
+    normd_status status = normd_snapshot_evaluate(
+        snapshot, &(normd_train_batch){.x = &x.array, .target = &x.array}, &result, error);
     normd_snapshot_release(snapshot);
     normd_tensor_release(&x);
     return status;
@@ -49,7 +50,8 @@ static normd_status train(
 {
     normd_tensor x = fixture_normal(f, NORMD_F32, shape, 1);
     normd_train_result result;
-    normd_status status = normd_session_train(session, &x.array, &x.array, &result, error);
+    normd_status status = normd_session_train(
+        session, &(normd_train_batch){.x = &x.array, .target = &x.array}, &result, error);
     normd_tensor_release(&x);
     return status;
 }
@@ -106,15 +108,15 @@ static void work_over_the_limit_is_refused(void **state)
     /* Input and output of one linear layer: 260 N. */
     expect_limit(&f, wide_between, infer, 31,
         "x: expected a batch whose activations take at most 8192 bytes, got 8320; send fewer rows");
-    /* The target, 4 N, and 16 (N + 1) for the loss besides. */
-    expect_limit(&f, wide_between, evaluate, 29,
-        "x: expected a batch whose activations take at most 8192 bytes, got 8416; send fewer rows");
+    /* The target, 4 N, sample weights, 8 N, and 32 for the loss besides. */
+    expect_limit(&f, wide_between, evaluate, 30,
+        "x: expected a batch whose activations take at most 8192 bytes, got 8464; send fewer rows");
     /* x, what lies between the layers, y. */
     expect_limit(&f, wide_between, forward, 31,
         "x: expected a batch whose activations take at most 8192 bytes, got 8448; send fewer rows");
-    /* x, what lies between the layers, two gradients, the loss: 4 + 256 + 260 + 20 a row. */
+    /* x, what lies between the layers, two gradients, the loss: 4 + 256 + 260 + 12 a row. */
     expect_limit(&f, wide_between, train, 15,
-        "x: expected a batch whose activations take at most 8192 bytes, got 8656; send fewer rows");
+        "x: expected a batch whose activations take at most 8192 bytes, got 8544; send fewer rows");
     fixture_close(&f);
 }
 

@@ -32,10 +32,9 @@ static void mistakes_are_named(void **state)
         "layers[1].type: expected an input of rank 2 before linear, as flatten makes it, got "
         "(N, 3, 4, 4)");
     fixture_refused(&f,
-        "{'input': [3, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'relu'}], 'loss': "
-        "'cross_entropy'}",
-        NORMD_BAD_ARGUMENT,
-        "loss: expected layers whose output has rank 2 for cross_entropy, got rank 3");
+        "{'input': [3, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'relu'}], 'loss': {'type': "
+        "'cross_entropy', 'weight': [1, 2, 3, 4]}}",
+        NORMD_BAD_ARGUMENT, "loss.weight: expected 3 values, got 4");
     fixture_refused(&f, "{'input': 2.0, 'layers': [{'type': 'relu'}]}", NORMD_BAD_ARGUMENT,
         "input: expected a number of features, or a list of 1 to 7 extents of x without the batch "
         "axis (numbers from 1, or null), got 2.0");

@@ -35,7 +35,9 @@ static void evaluation_is_the_loss_of_inference(void **state)
     normd_train_result result;
     normd_error error;
     assert_int_equal(
-        normd_snapshot_evaluate(snapshot, &x.array, &labels.array, &result, &error), NORMD_OK);
+        normd_snapshot_evaluate(snapshot,
+            &(normd_train_batch){.x = &x.array, .target = &labels.array}, &result, &error),
+        NORMD_OK);
     /* Nine rows of numbers of order one, a few roundings each. */
     assert_true(fabs(result.loss - sum / 9) <= 1e-14);
     assert_true(result.accuracy == (double)hits / 9);
@@ -43,7 +45,9 @@ static void evaluation_is_the_loss_of_inference(void **state)
     assert_true(fixture_same_state(session, untouched));
     x.array.shape.dim[0] = 0;
     labels.array.shape.dim[0] = 0;
-    assert_int_equal(normd_snapshot_evaluate(snapshot, &x.array, &labels.array, &result, &error),
+    assert_int_equal(
+        normd_snapshot_evaluate(snapshot,
+            &(normd_train_batch){.x = &x.array, .target = &labels.array}, &result, &error),
         NORMD_BAD_SHAPE);
     assert_string_equal(error.message, "x: expected a batch with values, got (0, 4)");
     normd_snapshot_release(snapshot);

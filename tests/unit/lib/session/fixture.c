@@ -127,7 +127,8 @@ normd_train_result fixture_train(
 {
     normd_train_result result;
     normd_error error;
-    if (normd_session_train(session, x, target, &result, &error) != NORMD_OK) {
+    if (normd_session_train(
+            session, &(normd_train_batch){.x = x, .target = target}, &result, &error) != NORMD_OK) {
         fail_msg("%s", error.message);
     }
     return result;

@@ -124,7 +124,7 @@ static void a_refused_batch_leaves_the_session_bit_for_bit(void **state)
         {{2, {4, 16}}, 17, -INFINITY, {1, {4}}, 0, NORMD_NOT_FINITE,
             "x: expected finite values, got NaN or infinity"},
         {{2, {4, 16}}, SIZE_MAX, 0, {1, {3}}, 0, NORMD_BAD_SHAPE,
-            "target: expected 4 integer labels, shape (4,), or float probabilities, shape (4, 5); "
+            "target: expected integer labels, shape (4,), or float probabilities, shape (4, 5); "
             "got int64 (3,)"},
         {{2, {4, 16}}, SIZE_MAX, 0, {1, {4}}, 5, NORMD_BAD_ARGUMENT,
             "target: expected labels in 0 to 4, got 5 in row 1"},
@@ -148,7 +148,9 @@ static void a_refused_batch_leaves_the_session_bit_for_bit(void **state)
         normd_train_result result;
         normd_error error;
         assert_int_equal(
-            normd_session_train(session, &x.array, &labels.array, &result, &error), r->status);
+            normd_session_train(session,
+                &(normd_train_batch){.x = &x.array, .target = &labels.array}, &result, &error),
+            r->status);
         assert_string_equal(error.message, r->message);
         assert_int_equal(result.version, 0);
         assert_true(fixture_same_state(session, untouched));
@@ -175,14 +177,16 @@ static void a_step_to_infinity_is_refused(void **state)
     normd_array t_array = {.dtype = NORMD_F32, .shape = {2, {2, 1}}, .data = target};
     normd_train_result result;
     normd_error error;
-    assert_int_equal(
-        normd_session_train(session, &x_array, &t_array, &result, &error), NORMD_NOT_FINITE);
+    assert_int_equal(normd_session_train(session,
+                         &(normd_train_batch){.x = &x_array, .target = &t_array}, &result, &error),
+        NORMD_NOT_FINITE);
     assert_string_equal(error.message,
         "optimizer: expected a step to finite parameters, got NaN or infinity in them");
     /* A gradient of 2e36 * x overflows float32. */
     target[0] = 3e38F;
-    assert_int_equal(
-        normd_session_train(session, &x_array, &t_array, &result, &error), NORMD_NOT_FINITE);
+    assert_int_equal(normd_session_train(session,
+                         &(normd_train_batch){.x = &x_array, .target = &t_array}, &result, &error),
+        NORMD_NOT_FINITE);
     assert_string_equal(error.message,
         "x: expected one that leads to finite gradients, got NaN or infinity in them");
     assert_true(fixture_same_state(session, untouched));
@@ -203,7 +207,9 @@ static void integers_are_no_batch(void **state)
     normd_train_result result;
     normd_error error;
     assert_int_equal(
-        normd_session_train(session, &x.array, &labels.array, &result, &error), NORMD_BAD_ARGUMENT);
+        normd_session_train(
+            session, &(normd_train_batch){.x = &x.array, .target = &labels.array}, &result, &error),
+        NORMD_BAD_ARGUMENT);
     assert_string_equal(error.message, "x: expected float16, float32 or float64 values, got int64");
     normd_tensor_release(&x);
     normd_tensor_release(&labels);
@@ -245,11 +251,13 @@ static void without_a_loss_there_is_no_training(void **state)
     normd_tensor x = fixture_normal(&f, NORMD_F32, (normd_shape){2, {4, 2}}, 1);
     normd_train_result result;
     normd_error error;
-    assert_int_equal(
-        normd_session_train(session, &x.array, &x.array, &result, &error), NORMD_BAD_ARGUMENT);
+    assert_int_equal(normd_session_train(session,
+                         &(normd_train_batch){.x = &x.array, .target = &x.array}, &result, &error),
+        NORMD_BAD_ARGUMENT);
     normd_snapshot *snapshot = normd_session_snapshot(session);
-    assert_int_equal(
-        normd_snapshot_evaluate(snapshot, &x.array, &x.array, &result, &error), NORMD_BAD_ARGUMENT);
+    assert_int_equal(normd_snapshot_evaluate(snapshot,
+                         &(normd_train_batch){.x = &x.array, .target = &x.array}, &result, &error),
+        NORMD_BAD_ARGUMENT);
     normd_snapshot_release(snapshot);
     normd_tensor_release(&x);
     normd_session_destroy(session);
