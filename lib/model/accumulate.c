@@ -72,7 +72,7 @@ static bool add_gradients(const normd_model_update *update, double divisor)
     return !atomic_load_explicit(&loop.broken, memory_order_relaxed);
 }
 
-bool normd_pass_accumulate(const normd_model_update *update)
+bool normd_accumulate(const normd_model_update *update)
 {
     const normd_model *model = update->model;
     size_t accumulator = normd_optimizer_slot_of(model->optimizer, NORMD_SLOT_ACCUMULATOR);

@@ -4,6 +4,10 @@
 
 #include "lib/model/pass.h"
 
+/* New slots with the gradients added to the accumulator; one more batch waits. False when a value
+   is not finite. */
+bool normd_accumulate(const normd_model_update *update);
+
 /* What a step is made with: the gradients of the update or, where the optimizer accumulates, the
    mean of them and of what waits, written into the new accumulator (which the step then clears);
    the new count of waiting batches is 0. The new scalars are copied before. False when a value is

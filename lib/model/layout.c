@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/model/layout.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Values that all tensors of a session may have together. With it no size below can overflow. */
@@ -50,6 +51,33 @@ static normd_status place_layers(normd_model *model, size_t *own_bytes, normd_er
     return NORMD_OK;
 }
 
+/* Puts "0.weight (norm_weight), 0.bias (norm_bias), ..." into `text`; what does not fit is left
+   out. */
+static void list_parameters(const normd_model *model, char *text, size_t size)
+{
+    static const char *const roles[] = {"weight", "bias", "norm_weight", "norm_bias"};
+    size_t used = (size_t)snprintf(text, size, "its parameters");
+    const char *comma = " ";
+    for (size_t i = 0; i < model->update_tiles && used + 40 < size; i++) {
+        const normd_update_tile *tile = &model->update_tile[i];
+        if (tile->begin == 0) {
+            used += (size_t)snprintf(text + used, size - used, "%s%zu.%.16s (%s)", comma,
+                tile->layer, tile->tensor->name, roles[tile->tensor->role]);
+            comma = ", ";
+        }
+    }
+    if (used + 40 >= size) {
+        snprintf(text + used, size - used, ", ...");
+    }
+}
+
+static normd_status check_groups(const normd_model *model, normd_error *error)
+{
+    char text[320];
+    list_parameters(model, text, sizeof text);
+    return normd_optimizer_check_groups(model->optimizer, text, error);
+}
+
 static void cut_updates(normd_model *model)
 {
     normd_update_tile *to = model->update_tile;
@@ -57,10 +85,14 @@ static void cut_updates(normd_model *model)
         const normd_layer *layer = model->layer[i];
         for (size_t t = 0; t < layer->tensors; t++) {
             const normd_layer_tensor *tensor = &layer->tensor[t];
-            size_t left = tensor->slab == NORMD_SLAB_PARAMETERS ? tensor->elements : 0;
+            bool parameter = tensor->slab == NORMD_SLAB_PARAMETERS;
+            normd_parameter place = {.layer = i, .name = tensor->name, .role = tensor->role};
+            size_t set = parameter ? normd_optimizer_place(model->optimizer, &place) : 0;
+            size_t left = parameter ? tensor->elements : 0;
             for (size_t begin = 0; left > 0; to++) {
                 size_t count = left < NORMD_UPDATE_TILE ? left : NORMD_UPDATE_TILE;
-                *to = (normd_update_tile){.tensor = tensor, .begin = begin, .count = count};
+                *to = (normd_update_tile){
+                    .tensor = tensor, .layer = i, .set = set, .begin = begin, .count = count};
                 begin += count;
                 left -= count;
             }
@@ -119,5 +151,5 @@ normd_status normd_model_lay_out(normd_model *model, normd_error *error)
         return normd_error_no_memory(error);
     }
     cut_updates(model);
-    return NORMD_OK;
+    return check_groups(model, error);
 }

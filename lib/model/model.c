@@ -132,6 +132,16 @@ normd_status normd_model_initialize(const normd_model *model, const json_t *conf
 
 void normd_model_initialize_slots(const normd_model *model, char *slots)
 {
+    for (size_t i = 0; i < model->update_tiles; i++) {
+        const normd_update_tile *tile = &model->update_tile[i];
+        for (size_t slot = 0; slot < model->slots; slot++) {
+            double value = normd_optimizer_initial(model->optimizer, tile->set, slot);
+            char *values = slots + slot * model->parameter_bytes + tile->tensor->offset;
+            for (size_t j = tile->begin; j < tile->begin + tile->count && value != 0.0; j++) {
+                normd_value_store(tile->tensor->dtype, values, j, value);
+            }
+        }
+    }
     double *scalars = normd_model_scalars(model, slots);
     for (size_t i = 0; i < model->scalars; i++) {
         scalars[i] = normd_optimizer_scalar(model->optimizer, i)->initial;

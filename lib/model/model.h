@@ -26,6 +26,8 @@ enum {
 /* A piece of one parameter, for the optimizer. */
 typedef struct normd_update_tile {
     const normd_layer_tensor *tensor;
+    size_t layer;
+    size_t set; /* of the optimizer's options */
     size_t begin;
     size_t count;
 } normd_update_tile;

@@ -59,7 +59,7 @@ normd_status normd_pass_infer(
 
 /* New parameters and slots from old ones and gradients, by the model's optimizer; `step` counts
    from 1. Where the optimizer accumulates, the gradients are those of the batch that makes the step
-   due. False when a value is not finite. */
+   due. NOT_FINITE; INTERNAL when out of memory. */
 typedef struct normd_model_update {
     const normd_model *model;
     uint64_t step;
@@ -69,10 +69,10 @@ typedef struct normd_model_update {
     char *new_parameters;
     char *new_slots;
 } normd_model_update;
-bool normd_pass_update(const normd_model_update *update);
+normd_status normd_pass_update(const normd_model_update *update, normd_error *error);
 
 /* New slots with the gradients added to the accumulator, for a batch that makes no step due;
-   new_parameters is not used. False when a value is not finite. */
-bool normd_pass_accumulate(const normd_model_update *update);
+   new_parameters is not used. NOT_FINITE. */
+normd_status normd_pass_accumulate(const normd_model_update *update, normd_error *error);
 
 #endif

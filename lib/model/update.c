@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <string.h>
 
 #include "lib/model/accumulate.h"
+#include "lib/model/clip.h"
+#include "lib/optimizers/step.h"
+
+/* Values that are copied, stepped and checked at one go, while they are in the first cache. */
+enum { BLOCK = 1 << 10 };
 
 typedef struct update_loop {
     const normd_model_update *update;
     const char *gradients;
+    const double *factor; /* of each tile's gradients, or NULL */
+    double limit;         /* of each value of a gradient */
+    normd_step step;
     atomic_bool broken;
 } update_loop;
 
-static bool finite(const normd_model *model, const void *values, size_t count)
-{
-    return model->propagates_nonfinite || model->compute.kernels->all_finite(values, count);
-}
-
-/* Copies the rule's slots, which are then changed in place while they are in the cache, so that the
-   old ones stay whole for whoever reads them. */
+/* Copies the rule's slots, which are then changed in place, so that the old ones stay whole for
+   whoever reads them. */
 static void copy_slots(const normd_model_update *u, size_t from, size_t bytes, normd_update *one)
 {
     for (size_t i = 0; i < u->model->slots; i++) {
@@ -28,6 +32,11 @@ static void copy_slots(const normd_model_update *u, size_t from, size_t bytes, n
     }
 }
 
+static bool all_finite(const normd_model *model, const void *values, size_t count)
+{
+    return model->propagates_nonfinite || model->compute.kernels->all_finite(values, count);
+}
+
 /* Clears the accumulator, which the step has used up, and checks the other slots. */
 static bool finish_slots(const normd_model_update *u, size_t from, size_t count, size_t bytes)
 {
@@ -37,13 +46,44 @@ static bool finish_slots(const normd_model_update *u, size_t from, size_t count,
         if (normd_optimizer_slot(u->model->optimizer, i)->use == NORMD_SLOT_ACCUMULATOR) {
             memset(slot, 0, bytes);
         } else {
-            ok = finite(u->model, slot, count);
+            ok = all_finite(u->model, slot, count);
         }
     }
     return ok;
 }
 
-/* Changes one piece of one parameter. */
+/* Changes `count` values that begin at byte `from` of the slab. */
+static bool update_block(const update_loop *loop, const normd_coefficients *coefficients,
+    double factor, size_t from, size_t count)
+{
+    const normd_model_update *u = loop->update;
+    normd_dtype dtype = u->model->compute.dtype;
+    size_t bytes = count * normd_dtype_size(dtype);
+    _Alignas(NORMD_ALIGNMENT) double scaled[BLOCK]; /* or as many floats */
+    normd_update one = {
+        .dtype = dtype,
+        .count = count,
+        .weight = u->parameters + from,
+        .gradient = loop->gradients + from,
+        .new_weight = u->new_parameters + from,
+    };
+    if (factor != 1.0 || loop->limit < INFINITY) {
+        normd_loops_scale(dtype, loop->limit, factor, one.gradient, scaled, count);
+        one.gradient = scaled;
+    }
+    copy_slots(u, from, bytes, &one);
+    normd_loops_run(coefficients, &one);
+    return finish_slots(u, from, count, bytes) && all_finite(u->model, one.new_weight, count);
+}
+
+/* A frozen parameter, and its slots, stay. */
+static void copy_tile(const normd_model_update *u, size_t from, size_t bytes)
+{
+    normd_update unused;
+    copy_slots(u, from, bytes, &unused);
+    memcpy(u->new_parameters + from, u->parameters + from, bytes);
+}
+
 static void update_tile(void *argument, size_t index)
 {
     update_loop *loop = argument;
@@ -51,39 +91,58 @@ static void update_tile(void *argument, size_t index)
     const normd_update_tile *tile = &u->model->update_tile[index];
     size_t size = normd_dtype_size(tile->tensor->dtype);
     size_t from = tile->tensor->offset + tile->begin * size;
-    size_t bytes = tile->count * size;
-    normd_update one = {
-        .dtype = tile->tensor->dtype,
-        .role = tile->tensor->role,
-        .step = u->step,
-        .count = tile->count,
-        .weight = u->parameters + from,
-        .gradient = loop->gradients + from,
-        .new_weight = u->new_parameters + from,
-    };
-    copy_slots(u, from, bytes, &one);
     if (!tile->tensor->trainable) {
-        memcpy(one.new_weight, one.weight, bytes);
+        copy_tile(u, from, tile->count * size);
         return;
     }
-    normd_optimizer_update(u->model->optimizer, &one);
-    if (!finish_slots(u, from, tile->count, bytes) ||
-        !finite(u->model, one.new_weight, tile->count)) {
+    const normd_coefficients *coefficients = &loop->step.set[tile->set];
+    double factor = coefficients->sign * (loop->factor == NULL ? 1.0 : loop->factor[index]);
+    bool ok = true;
+    for (size_t begin = 0; begin < tile->count && ok; begin += BLOCK) {
+        size_t count = tile->count - begin < BLOCK ? tile->count - begin : BLOCK;
+        ok = update_block(loop, coefficients, factor, from + begin * size, count);
+    }
+    if (!ok) {
         atomic_store_explicit(&loop->broken, true, memory_order_relaxed);
     }
 }
 
-bool normd_pass_update(const normd_model_update *update)
+static normd_status not_finite(const char *what, normd_error *error)
+{
+    return normd_error_set(error, NORMD_NOT_FINITE,
+        "optimizer: expected a step to finite %s, got NaN or infinity in them", what);
+}
+
+normd_status normd_pass_accumulate(const normd_model_update *update, normd_error *error)
+{
+    return normd_accumulate(update) ? NORMD_OK : not_finite("sums of gradients", error);
+}
+
+normd_status normd_pass_update(const normd_model_update *update, normd_error *error)
 {
     const normd_model *model = update->model;
-    update_loop loop = {.update = update};
+    update_loop loop = {.update = update, .limit = INFINITY};
     size_t scalars = model->slots * model->parameter_bytes;
     memcpy(update->new_slots + scalars, update->slots + scalars, model->slot_bytes - scalars);
     if (!normd_accumulate_mean(update, &loop.gradients)) {
-        return false;
+        return not_finite("gradients", error);
     }
+    normd_buffer *factors;
+    normd_status status = normd_clip_factors(model, loop.gradients, &factors, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
+    loop.factor = factors == NULL ? NULL : factors->data;
+    const normd_clipping *clipping = normd_optimizer_clipping(model->optimizer);
+    if (clipping->kind == NORMD_CLIP_VALUE) {
+        loop.limit = clipping->most;
+    }
+    normd_step_begin(
+        model->optimizer, update->step, normd_model_scalars(model, update->new_slots), &loop.step);
     atomic_init(&loop.broken, false);
     normd_compute_tiles(
         &model->compute, model->parameter_values, model->update_tiles, update_tile, &loop);
-    return !atomic_load_explicit(&loop.broken, memory_order_relaxed);
+    normd_buffer_release(factors);
+    bool broken = atomic_load_explicit(&loop.broken, memory_order_relaxed);
+    return broken ? not_finite("parameters", error) : NORMD_OK;
 }

@@ -14,8 +14,11 @@
  * and a row of the table in optimizer.c. Each has the form of the convention: PyTorch's and Keras'
  * differ in epsilon, weight decay and where the rate stands.
  *
- * New parameters are written beside the old ones, which readers may still hold; slots are changed
- * in place. Updates are element by element: any split of a parameter gives the same bits.
+ * An optimizer is made of its options, then gets its parameters (normd_optimizer_place), and never
+ * changes from there on; its state lies in the session. A step (step.h) makes coefficients once and
+ * runs loops over pieces of parameters (loops.h): new parameters are written beside the old ones,
+ * which readers may still hold; slots are changed in place. Updates are element by element: any
+ * split of a parameter gives the same bits.
  */
 
 /* The role of a parameter, which decides its rate. */
@@ -30,6 +33,9 @@ enum {
     NORMD_RULE_MAX_SLOTS = 4,      /* that a rule has a parameter */
     NORMD_OPTIMIZER_MAX_SLOTS = 8, /* with those that are no rule's */
     NORMD_OPTIMIZER_MAX_SCALARS = 64,
+    NORMD_OPTIMIZER_MAX_GROUPS = 17, /* with that of all other parameters */
+    /* A group has three rates, with and without weight decay. */
+    NORMD_OPTIMIZER_MAX_SETS = NORMD_OPTIMIZER_MAX_GROUPS * 6,
     NORMD_SCALAR_NAME_BYTES = 32,
 };
 
@@ -47,6 +53,7 @@ typedef struct normd_slot {
 
 /* What a scalar of the optimizer's state is for. */
 typedef enum normd_scalar_use {
+    NORMD_SCALAR_PRODUCT,     /* of the rule, one for each group */
     NORMD_SCALAR_ACCUMULATED, /* batches in the accumulator */
 } normd_scalar_use;
 
@@ -60,20 +67,38 @@ typedef struct normd_scalar {
 typedef struct normd_optimizer normd_optimizer;
 
 /* One contiguous piece of one parameter. Arrays of `count` values of `dtype`, aligned as they
-   come. */
+   come, none overlapping another. */
 typedef struct normd_update {
     normd_dtype dtype; /* F32 or F64 */
-    normd_parameter_role role;
-    uint64_t step; /* 1 at the first step */
     size_t count;
     const void *weight; /* old */
     const void *gradient;
-    void *slot[NORMD_RULE_MAX_SLOTS];
-    void *new_weight; /* may be `weight` */
+    void *slot[NORMD_RULE_MAX_SLOTS]; /* NULL: the rule does not use it */
+    void *new_weight;
 } normd_update;
 
-/* Reads {"type": "sgd"|"adam", "lr", "weight_lr", "bias_lr", ...}; a string stands for its type
-   with every default; NULL for the convention's default optimizer, SGD. */
+/* What decides which options a parameter takes. */
+typedef struct normd_parameter {
+    size_t layer;
+    const char *name; /* of the tensor: "weight" */
+    normd_parameter_role role;
+} normd_parameter;
+
+typedef enum normd_clipping_kind {
+    NORMD_CLIP_NONE,
+    NORMD_CLIP_VALUE,     /* each value to [-most, most] */
+    NORMD_CLIP_NORM_EACH, /* the norm of each parameter's gradient to `most` */
+    NORMD_CLIP_NORM,      /* the norm of all gradients together */
+} normd_clipping_kind;
+
+typedef struct normd_clipping {
+    normd_clipping_kind kind;
+    double most;
+} normd_clipping;
+
+/* Reads {"type": "sgd"|"adam"|..., "lr", "weight_lr", "bias_lr", ...} (see PROTOCOL.md,
+   Optimizers); a string stands for its type with every default; NULL for the convention's default
+   optimizer, SGD. */
 normd_status normd_optimizer_create(const json_t *option, normd_convention convention,
     normd_optimizer **optimizer, normd_error *error);
 void normd_optimizer_destroy(normd_optimizer *optimizer);
@@ -82,7 +107,7 @@ void normd_optimizer_destroy(normd_optimizer *optimizer);
    those of the optimizer's own form. */
 json_t *normd_optimizer_describe(const normd_optimizer *optimizer, normd_convention convention);
 
-/* Slots that each parameter needs, as many values as the parameter has, zero at first: the rule's,
+/* Slots that each parameter needs, as many values as the parameter has: the rule's,
    named as in PyTorch's state_dict (exp_avg, exp_avg_sq; momentum_buffer), then the others. */
 size_t normd_optimizer_slots(const normd_optimizer *optimizer);
 const normd_slot *normd_optimizer_slot(const normd_optimizer *optimizer, size_t slot);
@@ -99,6 +124,20 @@ size_t normd_optimizer_scalar_of(const normd_optimizer *optimizer, normd_scalar_
 /* Batches whose gradients' mean makes one step; 1: each makes its own. */
 uint64_t normd_optimizer_accumulate_steps(const normd_optimizer *optimizer);
 
-void normd_optimizer_update(const normd_optimizer *optimizer, const normd_update *update);
+/* Gives a parameter its place among the sets of equal options: the first group that matches it, the
+   rate of its role, with or without weight decay. The same for equal options; counts from 0. For
+   whoever puts the optimizer together with its parameters, before its first step. */
+size_t normd_optimizer_place(normd_optimizer *optimizer, const normd_parameter *parameter);
+/* BAD_ARGUMENT when a group has got no parameter, with the text that lists them all. */
+normd_status normd_optimizer_check_groups(
+    const normd_optimizer *optimizer, const char *parameters, normd_error *error);
+
+/* The value that a slot has at first, for the parameters of a set. */
+double normd_optimizer_initial(const normd_optimizer *optimizer, size_t set, size_t slot);
+
+const normd_clipping *normd_optimizer_clipping(const normd_optimizer *optimizer);
+/* What gradients of that 2-norm are multiplied by: PyTorch's clip_grad_norm_ has
+   min(1, most / (norm + 1e-6)), Keras most / max(norm, most). */
+double normd_optimizer_clip_factor(const normd_optimizer *optimizer, double norm);
 
 #endif

@@ -31,12 +31,7 @@ static normd_status make_change(
         .new_parameters = due ? normd_slab_data(change->parameters) : NULL,
         .new_slots = normd_slab_data(change->slots),
     };
-    if (due ? normd_pass_update(&update) : normd_pass_accumulate(&update)) {
-        return NORMD_OK;
-    }
-    return normd_error_set(error, NORMD_NOT_FINITE,
-        "optimizer: expected a step to finite %s, got NaN or infinity in them",
-        due ? "parameters" : "sums of gradients");
+    return due ? normd_pass_update(&update, error) : normd_pass_accumulate(&update, error);
 }
 
 normd_status normd_session_apply(

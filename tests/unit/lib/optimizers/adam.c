@@ -39,14 +39,14 @@ static void a_constant_gradient_gives_equal_steps(void **state)
     double average = 0;
     double square = 0;
     for (uint64_t step = 1; step <= 100; step++) {
+        double old = weight;
         normd_update update = {.dtype = NORMD_F64,
-            .step = step,
             .count = 1,
-            .weight = &weight,
+            .weight = &old,
             .gradient = &gradient,
             .slot = {&average, &square},
             .new_weight = &weight};
-        normd_optimizer_update(optimizer, &update);
+        run_step(optimizer, NORMD_ROLE_WEIGHT, step, NULL, &update);
         double expected = 1 - 1e-3 * 0.5 / (0.5 + 1e-8) * (double)step;
         assert_true(fabs(weight - expected) <= 0.1 * 1000 * 0x1p-53 + 100 * 0x1p-53);
     }
@@ -68,11 +68,12 @@ static void defaults_are_those_of_the_convention(void **state)
     (void)state;
     expect_description("\"adam\"", NORMD_PYTORCH,
         "{\"type\": \"adam\", \"lr\": 0.001, \"weight_lr\": 0.001, \"bias_lr\": 0.001,"
-        "\"betas\": [0.9, 0.999], \"eps\": 1e-8, \"weight_decay\": 0.0, \"accumulate_steps\": 1}");
+        "\"betas\": [0.9, 0.999], \"eps\": 1e-8, \"amsgrad\": false, \"weight_decay\": 0.0,"
+        "\"decoupled_weight_decay\": false, \"maximize\": false," PYTORCH_REST);
     expect_description("{\"type\": \"adam\", \"beta_2\": 0.5, \"weight_lr\": 0}", NORMD_KERAS,
         "{\"type\": \"adam\", \"learning_rate\": 0.001, \"weight_lr\": 0.0, \"bias_lr\": 0.001,"
-        "\"beta_1\": 0.9, \"beta_2\": 0.5, \"epsilon\": 1e-7, \"weight_decay\": 0.0,"
-        "\"gradient_accumulation_steps\": null}");
+        "\"beta_1\": 0.9, \"beta_2\": 0.5, \"epsilon\": 1e-7, \"amsgrad\": false,"
+        "\"weight_decay\": 0.0," KERAS_REST);
 }
 
 static void wrong_options_are_refused(void **state)
@@ -93,8 +94,12 @@ static void wrong_options_are_refused(void **state)
         "optimizer.beta_1: expected a number below 1, got 1");
     expect_refused("{\"type\": \"adam\", \"eps\": -1}", NORMD_PYTORCH,
         "optimizer.eps: expected a number in [0, inf], got -1");
-    expect_unknown("{\"type\": \"adam\", \"eps\": 1, \"epsilon\": 1}", NORMD_KERAS, "eps");
-    expect_unknown("{\"type\": \"adam\", \"amsgrad\": true}", NORMD_PYTORCH, "amsgrad");
+    expect_refused("{\"type\": \"adam\", \"eps\": 1, \"epsilon\": 1}", NORMD_KERAS,
+        "optimizer.eps: expected one name of this option, got \"epsilon\" as well");
+    expect_refused("{\"type\": \"adam\", \"betas\": [0, 0], \"beta_1\": 0}", NORMD_KERAS,
+        "optimizer.betas: expected either betas, or beta_1 and beta_2, got both");
+    expect_unknown("{\"type\": \"adam\", \"momentum\": 0.9}", NORMD_PYTORCH, "momentum");
+    expect_unknown("{\"type\": \"adam\", \"maximize\": true}", NORMD_KERAS, "maximize");
 }
 
 int main(void)

@@ -45,18 +45,18 @@ static void the_first_buffer_is_the_gradient_whatever_stood_there(void **state)
     double weight = 1;
     double gradient = 0.25;
     double buffer = 100;
+    double next = 0;
     normd_update update = {.dtype = NORMD_F64,
-        .step = 1,
         .count = 1,
         .weight = &weight,
         .gradient = &gradient,
         .slot = {&buffer},
-        .new_weight = &weight};
-    normd_optimizer_update(optimizer, &update);
-    assert_true(buffer == 0.25 && weight == 0.75);
-    update.step = 2;
-    normd_optimizer_update(optimizer, &update);
-    assert_true(buffer == 0.1875 && weight == 0.5625);
+        .new_weight = &next};
+    run_step(optimizer, NORMD_ROLE_WEIGHT, 1, NULL, &update);
+    assert_true(buffer == 0.25 && next == 0.75);
+    weight = next;
+    run_step(optimizer, NORMD_ROLE_WEIGHT, 2, NULL, &update);
+    assert_true(buffer == 0.1875 && next == 0.5625);
     normd_optimizer_destroy(optimizer);
 }
 
@@ -78,15 +78,13 @@ static void defaults_are_those_of_the_convention(void **state)
     expect_description("\"sgd\"", NORMD_PYTORCH,
         "{\"type\": \"sgd\", \"lr\": 0.001, \"weight_lr\": 0.001, \"bias_lr\": 0.001,"
         "\"momentum\": 0.0, \"dampening\": 0.0, \"nesterov\": false, \"weight_decay\": 0.0,"
-        "\"accumulate_steps\": 1}");
+        "\"maximize\": false," PYTORCH_REST);
     expect_description("{\"learning_rate\": 1, \"bias_lr\": 0.5, \"momentum\": 1}", NORMD_KERAS,
         "{\"type\": \"sgd\", \"learning_rate\": 1.0, \"weight_lr\": 1.0, \"bias_lr\": 0.5,"
-        "\"momentum\": 1.0, \"nesterov\": false, \"weight_decay\": 0.0,"
-        "\"gradient_accumulation_steps\": null}");
+        "\"momentum\": 1.0, \"nesterov\": false, \"weight_decay\": 0.0," KERAS_REST);
     expect_description("{}", NORMD_KERAS,
         "{\"type\": \"sgd\", \"learning_rate\": 0.01, \"weight_lr\": 0.01, \"bias_lr\": 0.01,"
-        "\"momentum\": 0.0, \"nesterov\": false, \"weight_decay\": 0.0,"
-        "\"gradient_accumulation_steps\": null}");
+        "\"momentum\": 0.0, \"nesterov\": false, \"weight_decay\": 0.0," KERAS_REST);
 }
 
 static void what_the_frameworks_refuse_is_refused(void **state)
@@ -103,7 +101,8 @@ static void what_the_frameworks_refuse_is_refused(void **state)
     expect_refused("{\"momentum\": 1.5}", NORMD_KERAS,
         "optimizer.momentum: expected a number in [0, 1], got 1.5");
     expect_unknown("{\"dampening\": 0.5}", NORMD_KERAS, "dampening");
-    expect_unknown("{\"learning_rate\": 0.5}", NORMD_PYTORCH, "learning_rate");
+    expect_refused("{\"lr\": 0.5, \"learning_rate\": 0.5}", NORMD_PYTORCH,
+        "optimizer.learning_rate: expected one name of this option, got \"lr\" as well");
     expect_refused("{\"weight_decay\": null}", NORMD_PYTORCH,
         "optimizer.weight_decay: expected a number in [0, inf], got null");
 }
