@@ -22,10 +22,15 @@ typedef struct normd_convention_facts {
     bool momentum_keeps;            /* true: r = m r + (1-m) b; false: r = (1-m) r + m b */
     bool running_unbiased;          /* running variance from sum/(n-1), else sum/n */
     bool single_value_allowed;      /* a training batch of one value a channel */
+    bool virtual_strided;           /* virtual batches: group g has samples g, g + groups, ... */
+    double renorm_momentum;         /* 0.01, 0.99, in the convention's own direction */
+    double mask_epsilon;            /* added to the count of valid positions: 0, 1e-7 */
     const char *weight_name;        /* weight, gamma */
     const char *bias_name;          /* bias, beta */
     const char *running_mean_name;  /* running_mean, moving_mean */
     const char *running_var_name;   /* running_var, moving_variance */
+    const char *running_std_name;   /* running_std, moving_stddev */
+    const char *renorm_std_name;    /* renorm_std, renorm_stddev; the mean is renorm_mean */
     const char *linear_weight_init; /* initializer names: torch's Linear, Keras' Dense */
     const char *linear_bias_init;
 } normd_convention_facts;

@@ -52,10 +52,9 @@ static bool batch_norm_output_shape(
 static void batch_norm_need(const normd_layer *layer, const normd_shape *x, normd_layer_need *need)
 {
     const normd_batch_norm *norm = normd_batch_norm_of(layer);
-    normd_geometry geometry = normd_batch_norm_geometry(norm, x);
-    normd_tiling tiling = normd_tiling_of(&geometry);
-    need->kept = normd_batch_norm_kept_bytes(norm);
-    need->scratch = normd_batch_norm_scratch_bytes(norm, &tiling);
+    normd_batch_norm_view view = normd_batch_norm_view_of(norm, x);
+    need->kept = normd_batch_norm_kept_bytes(norm, &view);
+    need->scratch = normd_batch_norm_scratch_bytes(norm, &view);
 }
 
 static uint64_t batch_norm_cost(const normd_layer *layer, const normd_shape *x)
@@ -83,6 +82,7 @@ const normd_layer_operations normd_batch_norm_operations = {
     .forward = normd_batch_norm_forward,
     .infer = normd_batch_norm_infer,
     .backward = normd_batch_norm_backward,
+    .initialize = normd_batch_norm_initialize,
     .derive = normd_batch_norm_derive,
     .cost = batch_norm_cost,
 };

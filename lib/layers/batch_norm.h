@@ -37,8 +37,16 @@ typedef struct normd_batch_norm {
     bool trainable;
     bool frozen_stats;
     bool single_value_allowed;
+    double mask_epsilon;     /* added to the count of valid positions */
+    size_t virtual_batch;    /* samples of a virtual batch; 0: none */
+    bool virtual_strided;    /* group g has the samples g, g + groups, ..., else neighbours */
+    bool renorm;             /* batch renormalization, see batch_norm_renorm.h */
+    double rmin, rmax, dmax; /* 0 and infinity where there is no bound */
+    double renorm_momentum;  /* as given */
+    double renorm_keep, renorm_take;
     /* Into base.tensor; NULL where the layer has none. */
     const normd_layer_tensor *gamma, *beta, *mean, *var, *batches;
+    const normd_layer_tensor *deviation, *renorm_mean, *renorm_deviation; /* of renorm */
     void *zeros; /* `features` zeros of the layer's type, for what is left out */
 } normd_batch_norm;
 
@@ -63,6 +71,18 @@ static inline uint32_t normd_batch_norm_axis(const normd_batch_norm *norm, uint3
 /* Reading and telling of options (batch_norm_options.c, batch_norm_describe.c). */
 normd_layer *normd_batch_norm_create(const normd_layer_source *source);
 json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention convention);
+
+/* The same of virtual batches, batch renormalization and masks (batch_norm_variants.c). Declared
+   statistics go behind those that every batch norm has. */
+void normd_batch_norm_read_variants(normd_batch_norm *norm, const normd_layer_source *source);
+void normd_batch_norm_declare_renorm(normd_batch_norm *norm, const normd_layer_source *source);
+bool normd_batch_norm_put_variants(
+    json_t *map, const normd_batch_norm *norm, normd_convention convention);
+/* Initial values of renormalization's statistics: those of the running ones. */
+void normd_batch_norm_initialize(
+    const normd_layer *layer, const char *parameters, char *statistics);
+/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009. */
+double normd_batch_norm_complement(double momentum);
 
 /* Passes (batch_norm_forward.c, batch_norm_infer.c, batch_norm_backward.c). */
 normd_status normd_batch_norm_forward(const normd_layer_pass *pass, normd_error *error);

@@ -2,7 +2,9 @@
 #include <math.h>
 
 #include "lib/layers/batch_norm_loop.h"
-#include "lib/layers/batch_norm_memory.h"
+#include "lib/layers/batch_norm_mask.h"
+#include "lib/layers/batch_norm_pieces.h"
+#include "lib/layers/batch_norm_renorm.h"
 
 /*
  * With n values a channel, s = 1 / sqrt(var + eps), and sums over all positions:
@@ -11,7 +13,8 @@
  *   dx = gamma s (dy - sum dy / n - (x - mean) s^2 / n * sum dy (x - mean))
  *
  * Under a mask n counts the valid positions, and at the others dx = gamma s dy: they are
- * normalized, but took no part in mean and variance.
+ * normalized, but took no part in mean and variance. Where scale and bias are composed, see
+ * batch_norm_renorm.h; r stands in `scale`, so dx needs nothing else.
  *
  * Where the running statistics normalized, they are constants: dx = gamma s dy everywhere, and
  * dgamma and dbeta are as above, with their mean and s.
@@ -20,11 +23,12 @@ typedef struct backward_loop {
     normd_batch_norm_loop base;
     const normd_layer_pass *pass;
     const normd_batch_norm *norm;
-    normd_tiling tiling;
+    normd_batch_norm_view view;
     normd_batch_norm_kept kept;
     normd_batch_norm_scratch scratch;
     normd_gradient_settling settling;
-    const uint8_t *mask;
+    normd_batch_norm_gradient_centers centers;
+    double count; /* of values under the mask */
     normd_backprojector backprojector;
     normd_normalizer normalizer;  /* of forward */
     const normd_normalizer *gate; /* that, where a ReLU follows, else NULL */
@@ -45,62 +49,75 @@ static bool is_far(const backward_loop *loop, size_t channel)
 static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
     const backward_loop *loop = (backward_loop *)base;
-    const normd_layer_pass *pass = loop->pass;
-    const normd_geometry *geometry = &loop->tiling.geometry;
-    normd_gradient_sums *sums = loop->scratch.gradient_sums + chunk * geometry->channels;
-    size_t far = 0;
-    for (size_t c = tile->channel_begin; c < tile->channel_end; c++) {
-        far += loop->settling.centered[c];
-    }
-    if (far < tile->channel_end - tile->channel_begin) {
-        pass->compute->kernels->gradient_sums(pass->x, pass->dy, geometry, tile, loop->gate, sums);
-    }
-    if (far > 0) {
-        pass->compute->kernels->centered_gradient_sums(pass->x, pass->dy, geometry, tile,
-            loop->gate, loop->kept.mean_high, loop->kept.mean_low, loop->settling.centered, sums);
-    }
+    size_t records = chunk * loop->view.channels;
+    normd_gradient_sums *spare = loop->scratch.spare_gradient_sums;
+    normd_batch_norm_gradient_sums(&loop->view, loop->pass, tile, loop->gate, &loop->centers,
+        loop->scratch.gradient_sums + records, spare != NULL ? spare + records : NULL);
 }
 
 static bool settle(normd_batch_norm_loop *base, size_t begin, size_t end)
 {
     const backward_loop *loop = (backward_loop *)base;
-    loop->pass->compute->kernels->settle_gradients(&loop->settling, begin, end);
+    const normd_layer_pass *pass = loop->pass;
+    normd_gradient_settling settling = loop->settling;
+    for (size_t from = begin, to; from < end; from = to) {
+        to = normd_batch_norm_count_end(&loop->view, from, end);
+        if (pass->mask == NULL) {
+            settling.count = (double)normd_batch_norm_count(&loop->view, from);
+        }
+        pass->compute->kernels->settle_gradients(&settling, from, to);
+    }
+    if (pass->mask != NULL && settling.count != loop->count) {
+        normd_batch_norm_mask_gradients(
+            loop->norm, loop->count, settling.count, &settling, begin, end);
+    }
     return true;
 }
 
 static void apply(normd_batch_norm_loop *base, const normd_tile *tile)
 {
     const backward_loop *loop = (backward_loop *)base;
-    const normd_layer_pass *pass = loop->pass;
-    pass->compute->kernels->backward(pass->x, pass->dy, pass->dx, &loop->tiling.geometry, tile,
-        loop->mask, loop->gate, &loop->backprojector, loop->stores);
+    normd_batch_norm_backproject(
+        &loop->view, loop->pass, tile, loop->gate, &loop->backprojector, loop->stores);
 }
 
-static void run(backward_loop *loop)
+static normd_gradient_settling settling_of(const backward_loop *loop, void *dgamma, void *dbeta)
 {
     const normd_layer_pass *pass = loop->pass;
-    const normd_batch_norm *norm = loop->norm;
-    size_t values = loop->tiling.geometry.outer * loop->tiling.geometry.inner;
-    loop->scratch = normd_batch_norm_scratch_at(norm, &loop->tiling, pass->scratch);
-    for (size_t c = 0; c < norm->features; c++) {
-        loop->scratch.moments.uncertain[c] = is_far(loop, c);
-    }
-    bool gamma = norm->gamma != NULL && norm->trainable;
-    bool beta = norm->beta != NULL && norm->trainable;
-    loop->settling = (normd_gradient_settling){
+    return (normd_gradient_settling){
         .sums = loop->scratch.gradient_sums,
-        .chunks = loop->tiling.chunks,
-        .channels = norm->features,
-        .count = (double)(pass->mask != NULL ? pass->positions : values),
+        .chunks = loop->view.tiling.chunks,
+        .channels = loop->view.channels,
+        .count = pass->mask != NULL ? normd_batch_norm_masked_count(loop->norm, pass) : loop->count,
         .mean_high = loop->kept.mean_high,
         .mean_low = loop->kept.mean_low,
         .inverse_deviation = loop->kept.inverse_deviation,
         .centered = loop->scratch.moments.uncertain,
         .mean_dy = loop->scratch.mean_dy,
         .slope = loop->scratch.slope,
-        .dgamma = gamma ? pass->gradients + norm->gamma->offset : NULL,
-        .dbeta = beta ? pass->gradients + norm->beta->offset : NULL,
+        .dgamma = dgamma,
+        .dbeta = dbeta,
     };
+}
+
+static void run(backward_loop *loop)
+{
+    const normd_layer_pass *pass = loop->pass;
+    const normd_batch_norm *norm = loop->norm;
+    loop->scratch = normd_batch_norm_scratch_at(norm, &loop->view, pass->scratch);
+    for (size_t c = 0; c < loop->view.channels; c++) {
+        loop->scratch.moments.uncertain[c] = is_far(loop, c);
+    }
+    bool gamma = norm->gamma != NULL && norm->trainable;
+    bool beta = norm->beta != NULL && norm->trainable;
+    void *dgamma = gamma ? pass->gradients + norm->gamma->offset : NULL;
+    void *dbeta = beta ? pass->gradients + norm->beta->offset : NULL;
+    bool composed = normd_batch_norm_is_composed(norm, &loop->view);
+    loop->count =
+        (double)(pass->mask != NULL ? pass->positions : normd_batch_norm_count(&loop->view, 0));
+    loop->settling = settling_of(loop, composed ? NULL : dgamma, composed ? NULL : dbeta);
+    loop->centers = (normd_batch_norm_gradient_centers){
+        loop->settling.centered, loop->kept.mean_high, loop->kept.mean_low};
     if (normd_batch_norm_uses_batch(norm)) {
         loop->backprojector.mean_high = loop->kept.mean_high;
         loop->backprojector.mean_low = loop->kept.mean_low;
@@ -109,19 +126,23 @@ static void run(backward_loop *loop)
     }
     loop->base = (normd_batch_norm_loop){
         .compute = pass->compute,
-        .tiling = &loop->tiling,
+        .tiling = &loop->view.tiling,
         .unsettled = loop->scratch.unsettled,
         .sum = sum,
         .settle = settle,
         .apply = pass->dx != NULL ? apply : NULL,
     };
     normd_batch_norm_loop_run(&loop->base);
+    if (composed) {
+        normd_batch_norm_collect_gradients(norm, &loop->view, &loop->kept, loop->settling.sums,
+            loop->settling.centered, dgamma, dbeta);
+    }
 }
 
 static void apply_index(void *argument, size_t index)
 {
     backward_loop *loop = argument;
-    normd_tile tile = normd_tiling_tile(&loop->tiling, index);
+    normd_tile tile = normd_tiling_tile(&loop->view.tiling, index);
     apply(&loop->base, &tile);
 }
 
@@ -131,19 +152,18 @@ static void run_frozen(backward_loop *loop)
     if (loop->pass->dx == NULL) {
         return;
     }
-    loop->tiling = normd_tiling_in_order(&loop->tiling.geometry);
-    size_t elements = normd_batch_norm_values(&loop->tiling.geometry);
-    size_t tiles = normd_tiling_tiles(&loop->tiling);
+    loop->view.tiling = normd_tiling_in_order(&loop->view.tiling.geometry);
+    size_t elements = normd_batch_norm_values(&loop->view.tiling.geometry);
+    size_t tiles = normd_tiling_tiles(&loop->view.tiling);
     normd_compute_tiles(loop->pass->compute, elements, tiles, apply_index, loop);
 }
 
 void normd_batch_norm_backward(const normd_layer_pass *pass)
 {
     const normd_batch_norm *norm = normd_batch_norm_of(pass->layer);
-    backward_loop loop = {.pass = pass, .norm = norm, .mask = pass->mask};
-    normd_geometry geometry = normd_batch_norm_geometry(norm, &pass->shape);
-    loop.tiling = normd_tiling_of(&geometry);
-    loop.kept = normd_batch_norm_kept_at(norm, pass->kept);
+    backward_loop loop = {.pass = pass, .norm = norm};
+    loop.view = normd_batch_norm_view_of(norm, &pass->shape);
+    loop.kept = normd_batch_norm_kept_at(norm, &loop.view, pass->kept);
     loop.backprojector.scale = loop.kept.scale;
     loop.normalizer = (normd_normalizer){
         .mean_high = loop.kept.mean_high,
@@ -152,8 +172,12 @@ void normd_batch_norm_backward(const normd_layer_pass *pass)
         .bias = norm->beta != NULL ? pass->parameters + norm->beta->offset : norm->zeros,
         .relu = norm->base.relu_follows,
     };
+    if (normd_batch_norm_is_composed(norm, &loop.view)) {
+        loop.normalizer.bias = loop.kept.bias;
+    }
     loop.gate = loop.normalizer.relu ? &loop.normalizer : NULL;
-    size_t bytes = normd_batch_norm_values(&geometry) * pass->compute->kernels->element_bytes;
+    size_t bytes =
+        normd_batch_norm_values(&loop.view.tiling.geometry) * pass->compute->kernels->element_bytes;
     loop.stores = normd_compute_stores(pass->compute, 3 * bytes);
     bool learns = norm->trainable && (norm->gamma != NULL || norm->beta != NULL);
     if (normd_batch_norm_uses_batch(norm) || learns) {

@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009. */
-static double complement(double momentum)
+double normd_batch_norm_complement(double momentum)
 {
     char text[32];
     snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
@@ -19,7 +18,7 @@ static json_t *momentum_in(const normd_batch_norm *norm, normd_convention conven
     }
     bool same = normd_convention_facts_of(convention)->momentum_keeps ==
                 normd_convention_facts_of(norm->convention)->momentum_keeps;
-    return json_real(same ? norm->momentum : complement(norm->momentum));
+    return json_real(same ? norm->momentum : normd_batch_norm_complement(norm->momentum));
 }
 
 static bool put_affine(json_t *map, const normd_batch_norm *norm, normd_convention convention)
@@ -45,6 +44,7 @@ json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention con
               normd_layer_put(map, "axis", json_integer(norm->axis)) &&
               normd_layer_put(
                   map, "running_variance", json_string(norm->unbiased ? "unbiased" : "biased")) &&
+              normd_batch_norm_put_variants(map, norm, convention) &&
               normd_layer_put_initializers(map, layer, convention) &&
               normd_layer_put(map, "trainable", json_boolean(norm->trainable)) &&
               normd_layer_put(map, "frozen_stats", json_boolean(norm->frozen_stats)) &&

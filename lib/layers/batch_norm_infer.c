@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 
-#include "lib/layers/batch_norm_memory.h"
+#include "lib/layers/batch_norm_view.h"
 
 void normd_batch_norm_derive(
     const normd_layer *layer, const char *parameters, const char *statistics, char *derived)

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "lib/layers/batch_norm_memory.h"
+#include "lib/layers/batch_norm_view.h"
 
 enum { GROUP_CHANNELS = 128 }; /* settled at once */
 
@@ -79,7 +79,7 @@ void normd_batch_norm_loop_run(normd_batch_norm_loop *loop)
     const normd_geometry *geometry = &loop->tiling->geometry;
     size_t elements = normd_batch_norm_values(geometry);
     size_t tiles = normd_tiling_tiles(loop->tiling), chunks = loop->tiling->chunks;
-    if (chunks == 1) {
+    if (chunks == 1 && loop->settle_together == NULL) {
         normd_compute_tiles(loop->compute, elements, tiles, whole_tile, loop);
         return;
     }
@@ -92,6 +92,9 @@ void normd_batch_norm_loop_run(normd_batch_norm_loop *loop)
     if (atomic_load_explicit(&walk.any_unsettled, memory_order_relaxed)) {
         normd_compute_tiles(loop->compute, elements, tiles, sum_tile_again, &walk);
         normd_compute_tiles(loop->compute, records, groups, settle_group_again, &walk);
+    }
+    if (loop->settle_together != NULL) {
+        loop->settle_together(loop);
     }
     if (loop->apply != NULL) {
         normd_compute_tiles_reversed(loop->compute, elements, tiles, apply_tile, &walk);

@@ -24,6 +24,8 @@ struct normd_batch_norm_loop {
        true. */
     void (*sum_again)(normd_batch_norm_loop *loop, const normd_tile *tile, size_t chunk);
     void (*settle_again)(normd_batch_norm_loop *loop, size_t begin, size_t end);
+    /* What needs all channels settled, or NULL. Where it is not, a second walk may begin before. */
+    void (*settle_together)(normd_batch_norm_loop *loop);
     /* The second walk, or NULL. */
     void (*apply)(normd_batch_norm_loop *loop, const normd_tile *tile);
 };

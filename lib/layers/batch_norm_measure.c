@@ -5,32 +5,32 @@
 
 #include "lib/layers/batch_norm_loop.h"
 #include "lib/layers/batch_norm_memory.h"
+#include "lib/layers/batch_norm_pieces.h"
 
 typedef struct measure_loop {
     normd_batch_norm_loop base;
     const normd_layer_pass *pass;
     normd_dtype dtype;
-    normd_tiling tiling;
+    normd_batch_norm_view view;
     normd_batch_norm_scratch scratch;
     void *center; /* of the second sums, of the layer's type */
     double count;
-    double additions;
 } measure_loop;
 
 static void sum(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
     const measure_loop *loop = (measure_loop *)base;
-    const normd_geometry *geometry = &loop->tiling.geometry;
-    loop->pass->compute->kernels->sums(loop->pass->x, geometry, tile, loop->pass->mask,
-        loop->scratch.sums + chunk * geometry->channels);
+    normd_batch_norm_sums(
+        &loop->view, loop->pass, tile, loop->scratch.sums + chunk * loop->view.channels, NULL);
 }
 
 static bool settle(normd_batch_norm_loop *base, size_t begin, size_t end)
 {
     const measure_loop *loop = (measure_loop *)base;
     const normd_channel_moments *moments = &loop->scratch.moments;
-    bool uncertain = loop->pass->compute->kernels->moments(loop->scratch.sums, loop->tiling.chunks,
-        loop->tiling.geometry.channels, loop->count, loop->additions, begin, end, moments);
+    bool uncertain =
+        loop->pass->compute->kernels->moments(loop->scratch.sums, loop->view.tiling.chunks,
+            loop->view.channels, loop->count, loop->view.additions, begin, end, moments);
     for (size_t c = begin; c < end && uncertain; c++) {
         normd_value_store(loop->dtype, loop->center, c, moments->mean[c]);
     }
@@ -40,24 +40,23 @@ static bool settle(normd_batch_norm_loop *base, size_t begin, size_t end)
 static void sum_again(normd_batch_norm_loop *base, const normd_tile *tile, size_t chunk)
 {
     const measure_loop *loop = (measure_loop *)base;
-    const normd_geometry *geometry = &loop->tiling.geometry;
-    loop->pass->compute->kernels->centered_sums(loop->pass->x, geometry, tile, loop->pass->mask,
-        loop->center, loop->scratch.moments.uncertain,
-        loop->scratch.centered_sums + chunk * geometry->channels);
+    normd_batch_norm_centered_sums(&loop->view, loop->pass, tile, loop->center,
+        loop->scratch.moments.uncertain, loop->scratch.centered_sums + chunk * loop->view.channels,
+        NULL);
 }
 
 static void settle_again(normd_batch_norm_loop *base, size_t begin, size_t end)
 {
     const measure_loop *loop = (measure_loop *)base;
-    loop->pass->compute->kernels->centered_moments(loop->scratch.centered_sums, loop->tiling.chunks,
-        loop->tiling.geometry.channels, loop->count, loop->center, begin, end,
+    loop->pass->compute->kernels->centered_moments(loop->scratch.centered_sums,
+        loop->view.tiling.chunks, loop->view.channels, loop->count, loop->center, begin, end,
         &loop->scratch.moments);
 }
 
 static normd_status collect(const measure_loop *loop, normd_moments *moments, normd_error *error)
 {
     const normd_channel_moments *found = &loop->scratch.moments;
-    for (size_t c = 0; c < loop->tiling.geometry.channels; c++) {
+    for (size_t c = 0; c < loop->view.channels; c++) {
         moments[c] = (normd_moments){
             .count = loop->count,
             .mean = found->mean[c],
@@ -78,21 +77,20 @@ normd_status normd_batch_norm_measure(
     const normd_layer_pass *pass, normd_moments *moments, normd_error *error)
 {
     const normd_batch_norm *norm = normd_batch_norm_of(pass->layer);
-    normd_geometry geometry = normd_batch_norm_geometry(norm, &pass->shape);
     measure_loop loop = {.pass = pass, .dtype = norm->base.dtype};
-    loop.tiling = normd_tiling_of(&geometry);
-    loop.count = (double)(pass->mask != NULL ? pass->positions : geometry.outer * geometry.inner);
-    loop.additions = normd_tiling_additions(&loop.tiling);
-    normd_buffer *scratch = normd_buffer_take(
-        pass->compute->buffers, normd_batch_norm_scratch_bytes(norm, &loop.tiling));
+    loop.view = normd_batch_norm_whole_view(norm, &pass->shape);
+    loop.count =
+        (double)(pass->mask != NULL ? pass->positions : normd_batch_norm_count(&loop.view, 0));
+    normd_buffer *scratch =
+        normd_buffer_take(pass->compute->buffers, normd_batch_norm_scratch_bytes(norm, &loop.view));
     if (scratch == NULL) {
         return normd_error_no_memory(error);
     }
-    loop.scratch = normd_batch_norm_scratch_at(norm, &loop.tiling, scratch->data);
+    loop.scratch = normd_batch_norm_scratch_at(norm, &loop.view, scratch->data);
     loop.center = loop.scratch.mean_dy; /* backward's, and free here */
     loop.base = (normd_batch_norm_loop){
         .compute = pass->compute,
-        .tiling = &loop.tiling,
+        .tiling = &loop.view.tiling,
         .unsettled = loop.scratch.unsettled,
         .sum = sum,
         .settle = settle,

@@ -241,10 +241,12 @@ normd_layer *normd_batch_norm_create(const normd_layer_source *source)
     read_momentum(norm, source);
     read_affine(norm, options);
     read_rules(norm, source);
+    normd_batch_norm_read_variants(norm, source);
     if (options->error.status == NORMD_OK) {
         norm->base.own_bytes = norm->features * normd_dtype_size(source->dtype);
         declare_parameters(norm, source);
         declare_statistics(norm, source);
+        normd_batch_norm_declare_renorm(norm, source);
     }
     return &norm->base;
 }

@@ -49,7 +49,7 @@ typedef struct normd_layer_tensor {
     json_t *init;
 } normd_layer_tensor;
 
-enum { NORMD_LAYER_MAX_TENSORS = 5 };
+enum { NORMD_LAYER_MAX_TENSORS = 8 };
 
 /* What is known of an array between two layers while a model is put together. Extents that only the
    batch tells are 0; rank 0: nothing is known but, if not 0, the number of features. */
@@ -126,6 +126,9 @@ typedef struct normd_layer_operations {
     normd_status (*forward)(const normd_layer_pass *pass, normd_error *error);
     normd_status (*infer)(const normd_layer_pass *pass, normd_error *error);
     void (*backward)(const normd_layer_pass *pass);
+    /* May be NULL. Fills the initial values that follow from those of other tensors, which are
+       there. */
+    void (*initialize)(const normd_layer *layer, const char *parameters, char *statistics);
     /* May be NULL. Computes the layer's derived bytes, what inference needs of a new pair of
        parameters and statistics. */
     void (*derive)(

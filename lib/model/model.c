@@ -126,6 +126,9 @@ normd_status normd_model_initialize(const normd_model *model, const json_t *conf
         if (options.error.status != NORMD_OK) {
             return normd_error_set(error, options.error.status, "%s", options.error.message);
         }
+        if (layer->operations->initialize != NULL) {
+            layer->operations->initialize(layer, parameters, statistics);
+        }
     }
     return NORMD_OK;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,10 @@ static void write_layer(const normd_recalibration *recalibration, const normd_ba
         double divisor = pooled ? divisor_of(norm, total[c].count) : 1.0;
         normd_value_store(dtype, statistics + norm->mean->offset, c, total[c].mean);
         normd_value_store(dtype, statistics + norm->var->offset, c, total[c].m2 / divisor);
+        if (norm->deviation != NULL) { /* renormalization makes the variance of it */
+            double deviation = sqrt(total[c].m2 / divisor + norm->eps);
+            normd_value_store(dtype, statistics + norm->deviation->offset, c, deviation);
+        }
     }
     memcpy(statistics + norm->batches->offset, &batches, sizeof batches);
 }

@@ -36,6 +36,10 @@ normd_status normd_session_reset_statistics(
                     reset_tensor(&one->tensor[t], statistics);
                 }
             }
+            if (asked && one->operations->initialize != NULL) {
+                const char *parameters = normd_slab_data(base->parameters);
+                one->operations->initialize(one, parameters, statistics);
+            }
         }
         status = normd_session_publish(session, &change, error);
     }

@@ -177,7 +177,7 @@ normd_convention normd_snapshot_convention(const normd_snapshot *snapshot);
 json_t *normd_snapshot_describe(const normd_snapshot *snapshot, normd_convention convention);
 
 /* The statistics of one batch-norm layer, as views that live as long as the snapshot. */
-enum { NORMD_LAYER_STATS_ARRAYS = 4 };
+enum { NORMD_LAYER_STATS_ARRAYS = 7 };
 typedef struct normd_layer_stats {
     const char *name; /* "1": the layer's place in `layers`, from 0 */
     int64_t num_batches_tracked;

@@ -54,6 +54,9 @@ void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_co
     }
     add_array(snapshot, norm->mean, facts->running_mean_name, stats);
     add_array(snapshot, norm->var, facts->running_var_name, stats);
+    add_array(snapshot, norm->deviation, facts->running_std_name, stats);
+    add_array(snapshot, norm->renorm_mean, "renorm_mean", stats);
+    add_array(snapshot, norm->renorm_deviation, facts->renorm_std_name, stats);
     add_array(snapshot, norm->gamma, facts->weight_name, stats);
     add_array(snapshot, norm->beta, facts->bias_name, stats);
 }

@@ -37,6 +37,8 @@ class Context(NamedTuple):
     mask: np.ndarray
     shape: Tuple[int, ...]
     inverse: np.ndarray
+    mean: np.ndarray
+    total: np.ndarray  # what the sums were divided by
 
 
 class NormModel:
@@ -93,8 +95,15 @@ class NormModel:
     def moments(self, x: np.ndarray, mask: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Mean and biased variance over the positions that count."""
         rows = self._rows(x)[mask]
-        mean = rows.mean(axis=0)
-        return mean, ((rows - mean) ** 2).mean(axis=0)
+        total = self.total(mask)
+        mean = rows.sum(axis=0) / total
+        return mean, ((rows - mean) ** 2).sum(axis=0) / total
+
+    def total(self, mask: np.ndarray) -> np.ndarray:
+        """The count that sums are divided by; a mask adds mask_epsilon, in the session's type."""
+        dtype = np.float64 if self.double else np.float32
+        added = 0 if mask.all() else self.options["mask_epsilon"]
+        return WIDE(dtype(int(mask.sum()) + added))
 
     def infer(self, x: np.ndarray) -> Bounded:
         """y in eval mode."""
@@ -113,7 +122,8 @@ class NormModel:
         inverse = 1 / np.sqrt(variance + self.options["eps"])
         weight = self._vector("weight", 1)
         context = Context(
-            (self._rows(x) - mean) * inverse, weight * inverse, weight, mask, np.shape(x), inverse
+            (self._rows(x) - mean) * inverse, weight * inverse, weight, mask, np.shape(x), inverse,
+            mean, self.total(mask),
         )
         new: Dict[str, Bounded] = {}
         if update and "0.running_mean" in self.state:
@@ -123,7 +133,8 @@ class NormModel:
             take = 1 / batches if momentum is None else WIDE(momentum)
             if self.options["momentum_keeps"] and momentum is not None:
                 take = 1 - WIDE(momentum)
-            factor = count / (count - 1) if self.options["unbiased"] and count > 1 else 1
+            unbiased = self.options["unbiased"] and count > 1
+            factor = self.total(mask) / (count - 1) if unbiased else 1
             # The daemon's 1 - momentum is a double.
             sizes = np.abs(self._rows(x)).max(axis=0)
             for name, batch, size in (
@@ -142,12 +153,16 @@ class NormModel:
         count = int(context.mask.sum())
         sum_dy = rows.sum(axis=0)
         sum_dot = (rows * context.xhat).sum(axis=0)
-        dx = (rows - sum_dy / count - context.xhat * sum_dot / count) * context.scale
+        # Where the count is not that of the values, they do not add up to 0 about the mean.
+        rest = (context.total - count) * context.mean * context.inverse * sum_dot / context.total
+        mean_dy = (sum_dy - rest) / context.total
+        dx = (rows - mean_dy - context.xhat * sum_dot / context.total) * context.scale
         # What took no part in the statistics has no way back through them.
         dx = np.where(context.mask[:, None], dx, rows * context.scale)
         size_dy = np.abs(rows).sum(axis=0)
         size_dot = (np.abs(rows) * (np.abs(context.xhat) + self.double * count * self.unit)).sum(0)
-        sizes = np.abs(rows) + size_dy / count + np.abs(context.xhat) * size_dot / count
+        size_dy_all = size_dy + np.abs(rest)
+        sizes = np.abs(rows) + size_dy_all / count + np.abs(context.xhat) * size_dot / count
         result = self._bounded(dx, sizes * np.abs(context.scale), count)
         largest = 1 + np.abs(context.xhat).max()
         self._add({

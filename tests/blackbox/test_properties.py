@@ -26,6 +26,7 @@ def random_session(random):
         "center": bool(random.integers(4)),
         "track_running_stats": bool(random.integers(4)),
         "running_variance": str(random.choice(["biased", "unbiased"])),
+        "mask_epsilon": float(random.choice([0.0, 1e-7, 0.25])),
         "axis": axis,
         "weight_init": random.normal(size=features),
         "bias_init": random.normal(size=features),
@@ -43,7 +44,8 @@ def random_session(random):
     }
     options = {
         "eps": layer["eps"], "momentum": layer["momentum"], "momentum_keeps": keras,
-        "unbiased": layer["running_variance"] == "unbiased", **rates,
+        "unbiased": layer["running_variance"] == "unbiased",
+        "mask_epsilon": layer["mask_epsilon"], **rates,
     }
     return create, NormModel(options, features, axis, dtype), shape
 
@@ -101,7 +103,8 @@ class Run:
         if self.random.random() < 0.3:
             mask = self.random.random(places) < 0.7
             mask.flat[:2] = True
-            fields["mask"] = mask
+            if not mask.all():  # the model tells by this whether there is a mask
+                fields["mask"] = mask
         update = bool(self.random.random() < 0.8)
         if not update:
             fields["update_stats"] = False

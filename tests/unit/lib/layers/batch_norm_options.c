@@ -105,7 +105,7 @@ static void every_default_is_described_in_the_words_of_either_framework(void **s
         "'weight_init': {'name': 'ones'}, 'bias_init': {'name': 'zeros'}, "
         "'running_mean_init': {'name': 'zeros'}, 'running_var_init': {'name': 'ones'}, "
         "'trainable': true, 'frozen_stats': false, 'on_single_value': 'error', 'on_nonfinite': "
-        "'reject'}");
+        "'reject', 'mask_epsilon': 0.0, 'renorm': false, 'virtual_batch_size': null}");
     expect_json(described_layer(&f, pytorch, NORMD_KERAS),
         "{'type': 'batch_norm', 'features': 4, 'epsilon': 1e-5, 'momentum': 0.9, 'center': true, "
         "'scale': true, 'track_running_stats': true, 'axis': 1, 'running_variance': 'unbiased', "
@@ -113,7 +113,7 @@ static void every_default_is_described_in_the_words_of_either_framework(void **s
         "'moving_mean_initializer': {'name': 'zeros'}, "
         "'moving_variance_initializer': {'name': 'ones'}, "
         "'trainable': true, 'frozen_stats': false, 'on_single_value': 'error', 'on_nonfinite': "
-        "'reject'}");
+        "'reject', 'mask_epsilon': 0.0, 'renorm': false, 'virtual_batch_size': null}");
     const char *keras = "{'convention': 'keras', 'input': [5, 4], 'layers': [{'type': 'batch_norm',"
                         " 'epsilon': 0.5, 'center': false, 'gamma_initializer': 'zeros', "
                         "'momentum': null}]}";
@@ -122,7 +122,8 @@ static void every_default_is_described_in_the_words_of_either_framework(void **s
         "'scale': true, 'track_running_stats': true, 'axis': -1, 'running_variance': 'biased', "
         "'gamma_initializer': {'name': 'zeros'}, 'moving_mean_initializer': {'name': 'zeros'}, "
         "'moving_variance_initializer': {'name': 'ones'}, 'trainable': true, "
-        "'frozen_stats': false, 'on_single_value': 'allow', 'on_nonfinite': 'reject'}");
+        "'frozen_stats': false, 'on_single_value': 'allow', 'on_nonfinite': 'reject', "
+        "'mask_epsilon': 1e-7, 'renorm': false, 'virtual_batch_size': null}");
     fixture_close(&f);
 }
 
