@@ -6,9 +6,12 @@
 
 #include "lib/layers/activation.h"
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/conv2d.h"
 #include "lib/layers/dropout.h"
 #include "lib/layers/flatten.h"
+#include "lib/layers/global_avg_pool2d.h"
 #include "lib/layers/linear.h"
+#include "lib/layers/pool2d.h"
 #include "lib/layers/relu.h"
 
 /* Every kind of layer, once. */
@@ -20,6 +23,10 @@ static const normd_layer_operations *const layer_table[] = {
     &normd_activation_named_operations,
     &normd_dropout_operations,
     &normd_flatten_operations,
+    &normd_conv2d_operations,
+    &normd_max_pool2d_operations,
+    &normd_avg_pool2d_operations,
+    &normd_global_avg_pool2d_operations,
 #define ACTIVATION(kind, name, reads_x) &normd_activation_operations[NORMD_ACTIVATION_##kind],
     NORMD_ACTIVATION_MAP(ACTIVATION)
 #undef ACTIVATION
@@ -35,6 +42,10 @@ static const struct alias {
     {"batch_norm2d", &normd_batch_norm_operations},
     {"batch_norm3d", &normd_batch_norm_operations},
     {"dense", &normd_linear_operations},
+    {"max_pooling2d", &normd_max_pool2d_operations},
+    {"average_pooling2d", &normd_avg_pool2d_operations},
+    {"global_average_pooling2d", &normd_global_avg_pool2d_operations},
+    {"adaptive_avg_pool2d", &normd_global_avg_pool2d_operations},
     {"swish", &normd_activation_operations[NORMD_ACTIVATION_SILU]},
     {"hard_swish", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
     {"hard_silu", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
