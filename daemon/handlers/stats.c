@@ -40,7 +40,7 @@ static void write_layer(msgpack_packer *packer, const normd_layer_stats *stats, 
 {
     msgpack_pack_map(packer, 3 + stats->arrays);
     normd_answer_text(packer, "name", stats->name);
-    normd_answer_text(packer, "type", "batch_norm");
+    normd_answer_text(packer, "type", stats->type);
     normd_write_str(packer, "num_batches_tracked");
     msgpack_pack_int64(packer, stats->num_batches_tracked);
     for (uint32_t i = 0; i < stats->arrays; i++) {

@@ -13,6 +13,7 @@
 #include "lib/layers/linear.h"
 #include "lib/layers/pool2d.h"
 #include "lib/layers/relu.h"
+#include "lib/layers/sample_norm.h"
 
 /* Every kind of layer, once. */
 // clang-format off
@@ -20,6 +21,10 @@ static const normd_layer_operations *const layer_table[] = {
     &normd_batch_norm_operations,
     &normd_linear_operations,
     &normd_relu_operations,
+    &normd_layer_norm_operations,
+    &normd_rms_norm_operations,
+    &normd_group_norm_operations,
+    &normd_instance_norm_operations,
     &normd_activation_named_operations,
     &normd_dropout_operations,
     &normd_flatten_operations,
@@ -41,6 +46,9 @@ static const struct alias {
     {"batch_norm1d", &normd_batch_norm_operations},
     {"batch_norm2d", &normd_batch_norm_operations},
     {"batch_norm3d", &normd_batch_norm_operations},
+    {"instance_norm1d", &normd_instance_norm_operations},
+    {"instance_norm2d", &normd_instance_norm_operations},
+    {"instance_norm3d", &normd_instance_norm_operations},
     {"dense", &normd_linear_operations},
     {"max_pooling2d", &normd_max_pool2d_operations},
     {"average_pooling2d", &normd_avg_pool2d_operations},

@@ -180,14 +180,15 @@ json_t *normd_snapshot_describe(const normd_snapshot *snapshot, normd_convention
 enum { NORMD_LAYER_STATS_ARRAYS = 7 };
 typedef struct normd_layer_stats {
     const char *name; /* "1": the layer's place in `layers`, from 0 */
+    const char *type; /* "batch_norm" or "instance_norm" */
     int64_t num_batches_tracked;
     uint32_t arrays;
     const char *array_name[NORMD_LAYER_STATS_ARRAYS]; /* running_mean, ..., or moving_mean, ... */
     normd_array array[NORMD_LAYER_STATS_ARRAYS];
 } normd_layer_stats;
 
-/* How many batch-norm layers there are, and the statistics of the i-th. Arrays that the layer does
-   not have (affine off, track_running_stats off) are left out. */
+/* How many batch-norm and instance-norm layers there are, and the statistics of the i-th. Arrays
+   that the layer does not have (affine off, track_running_stats off) are left out. */
 size_t normd_snapshot_stats_count(const normd_snapshot *snapshot);
 void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_convention convention,
     normd_layer_stats *stats);

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/sample_norm.h"
 #include "lib/session/session_state.h"
 
 static bool has_stats(const normd_layer *layer)
 {
-    return layer->operations == &normd_batch_norm_operations;
+    return layer->operations == &normd_batch_norm_operations ||
+           layer->operations == &normd_instance_norm_operations;
 }
 
 size_t normd_snapshot_stats_count(const normd_snapshot *snapshot)
@@ -19,9 +21,10 @@ size_t normd_snapshot_stats_count(const normd_snapshot *snapshot)
     return count;
 }
 
-static void add_array(const normd_snapshot *snapshot, const normd_layer_tensor *tensor,
-    const char *name, normd_layer_stats *stats)
+static void add_array(const normd_snapshot *snapshot, const normd_layer *layer,
+    const char *tensor_name, const char *name, normd_layer_stats *stats)
 {
+    const normd_layer_tensor *tensor = normd_layer_find(layer, tensor_name);
     if (tensor == NULL) {
         return;
     }
@@ -46,17 +49,18 @@ void normd_snapshot_stats(const normd_snapshot *snapshot, size_t index, normd_co
         place++;
         assert(place < model->layers);
     }
-    const normd_batch_norm *norm = normd_batch_norm_of(model->layer[place]);
-    *stats = (normd_layer_stats){.name = norm->base.name};
-    if (norm->batches != NULL) {
-        const char *batches = normd_slab_data(snapshot->statistics) + norm->batches->offset;
-        memcpy(&stats->num_batches_tracked, batches, sizeof stats->num_batches_tracked);
+    const normd_layer *layer = model->layer[place];
+    const normd_layer_tensor *batches = normd_layer_find(layer, "num_batches_tracked");
+    *stats = (normd_layer_stats){.name = layer->name, .type = layer->operations->type};
+    if (batches != NULL) {
+        const char *count = normd_slab_data(snapshot->statistics) + batches->offset;
+        memcpy(&stats->num_batches_tracked, count, sizeof stats->num_batches_tracked);
     }
-    add_array(snapshot, norm->mean, facts->running_mean_name, stats);
-    add_array(snapshot, norm->var, facts->running_var_name, stats);
-    add_array(snapshot, norm->deviation, facts->running_std_name, stats);
-    add_array(snapshot, norm->renorm_mean, "renorm_mean", stats);
-    add_array(snapshot, norm->renorm_deviation, facts->renorm_std_name, stats);
-    add_array(snapshot, norm->gamma, facts->weight_name, stats);
-    add_array(snapshot, norm->beta, facts->bias_name, stats);
+    add_array(snapshot, layer, "running_mean", facts->running_mean_name, stats);
+    add_array(snapshot, layer, "running_var", facts->running_var_name, stats);
+    add_array(snapshot, layer, "running_std", facts->running_std_name, stats);
+    add_array(snapshot, layer, "renorm_mean", "renorm_mean", stats);
+    add_array(snapshot, layer, "renorm_std", facts->renorm_std_name, stats);
+    add_array(snapshot, layer, "weight", facts->weight_name, stats);
+    add_array(snapshot, layer, "bias", facts->bias_name, stats);
 }

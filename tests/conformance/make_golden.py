@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import make_keras  # noqa: E402
+import make_norms  # noqa: E402
 import make_pytorch  # noqa: E402
 import make_statistics  # noqa: E402
 
@@ -16,3 +17,4 @@ if __name__ == "__main__":
     make_pytorch.make()
     make_statistics.make()
     make_keras.make()
+    make_norms.make()

@@ -188,7 +188,9 @@ const normd_cli_command normd_command_create = {
     .summary = "create a session and show it, defaults filled in",
     .details = "Layers are separated by commas; each is a type, then options as key=value. A "
                "number behind\n"
-               "linear is its out, behind batch_norm its features.",
+               "linear is its out, behind batch_norm and instance_norm its features, behind "
+               "layer_norm and\n"
+               "rms_norm its normalized_shape, behind group_norm its num_groups.",
     .examples =
         "  normctl create digits --input 64 --layers \"linear 128, batch_norm, relu, linear 10\" "
         "\\\n"

@@ -52,9 +52,22 @@ static json_t *read_value(const char *text, size_t length)
 /* The option that a bare number means for a type, or NULL. */
 static const char *number_key(const char *type)
 {
-    return strcmp(type, "linear") == 0       ? "out"
-           : strcmp(type, "batch_norm") == 0 ? "features"
-                                             : NULL;
+    static const struct {
+        const char *type, *key;
+    } keys[] = {
+        {"linear", "out"},
+        {"batch_norm", "features"},
+        {"layer_norm", "normalized_shape"},
+        {"rms_norm", "normalized_shape"},
+        {"group_norm", "num_groups"},
+        {"instance_norm", "features"},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strcmp(type, keys[i].type) == 0) {
+            return keys[i].key;
+        }
+    }
+    return NULL;
 }
 
 /* Adds one word behind the type: key=value, or a bare number. */

@@ -28,6 +28,10 @@ static void a_model_is_a_list_of_layers(void **state)
     assert_layers("relu", "[{\"type\": \"relu\"}]");
     assert_layers("  batch_norm\t256 ,relu", "[{\"type\": \"batch_norm\", \"features\": 256},"
                                              " {\"type\": \"relu\"}]");
+    assert_layers("layer_norm 8, rms_norm 8, group_norm 2, instance_norm 4",
+        "[{\"type\": \"layer_norm\", \"normalized_shape\": 8}, {\"type\": \"rms_norm\","
+        " \"normalized_shape\": 8}, {\"type\": \"group_norm\", \"num_groups\": 2},"
+        " {\"type\": \"instance_norm\", \"features\": 4}]");
 }
 
 static void values_are_json_or_words(void **state)
