@@ -54,6 +54,12 @@ static const normd_field session_import_fields[] = {
     [NORMD_IMPORT_DATA] = REQUIRED("data", BYTES),
 };
 
+static const normd_field session_convert_fields[] = {
+    [NORMD_CONVERT_SESSION] = REQUIRED("session", STRING),
+    [NORMD_CONVERT_CONVENTION] = REQUIRED("convention", STRING),
+    [NORMD_CONVERT_OPTIMIZER] = OPTIONAL("optimizer", TREE),
+};
+
 static const normd_field forward_fields[] = {
     [NORMD_FORWARD_SESSION] = REQUIRED("session", STRING),
     [NORMD_FORWARD_X] = REQUIRED("x", ARRAY),
@@ -141,6 +147,7 @@ static const normd_field stats_drift_fields[] = {
 #define FIELDS_SESSION_DELETE FIELDS(session_delete_fields)
 #define FIELDS_SESSION_EXPORT FIELDS(session_export_fields)
 #define FIELDS_SESSION_IMPORT FIELDS(session_import_fields)
+#define FIELDS_SESSION_CONVERT FIELDS(session_convert_fields)
 #define FIELDS_FORWARD FIELDS(forward_fields)
 #define FIELDS_BACKWARD FIELDS(backward_fields)
 #define FIELDS_STEP FIELDS(step_fields)

@@ -23,6 +23,7 @@
     X(SESSION_DELETE, "session.delete", MANAGE)                                                    \
     X(SESSION_EXPORT, "session.export", SERVE)                                                     \
     X(SESSION_IMPORT, "session.import", MANAGE)                                                    \
+    X(SESSION_CONVERT, "session.convert", TRAIN)                                                   \
     X(FORWARD, "forward", TRAIN)                                                                   \
     X(BACKWARD, "backward", TRAIN)                                                                 \
     X(STEP, "step", TRAIN)                                                                         \
@@ -109,6 +110,7 @@ enum {
     NORMD_EXPORT_FOLD,
 };
 enum { NORMD_IMPORT_SESSION, NORMD_IMPORT_FORMAT, NORMD_IMPORT_DATA };
+enum { NORMD_CONVERT_SESSION, NORMD_CONVERT_CONVENTION, NORMD_CONVERT_OPTIMIZER };
 enum { NORMD_FORWARD_SESSION, NORMD_FORWARD_X, NORMD_FORWARD_MASK, NORMD_FORWARD_UPDATE_STATS };
 enum { NORMD_BACKWARD_SESSION, NORMD_BACKWARD_STEP, NORMD_BACKWARD_DY, NORMD_BACKWARD_APPLY };
 enum { NORMD_STEP_SESSION };

@@ -11,6 +11,7 @@ static const normd_handler *const handlers[] = {
     [NORMD_METHOD_SESSION_DELETE] = &normd_handler_session_delete,
     [NORMD_METHOD_SESSION_EXPORT] = &normd_handler_session_export,
     [NORMD_METHOD_SESSION_IMPORT] = &normd_handler_session_import,
+    [NORMD_METHOD_SESSION_CONVERT] = &normd_handler_session_convert,
     [NORMD_METHOD_FORWARD] = &normd_handler_forward,
     [NORMD_METHOD_BACKWARD] = &normd_handler_backward,
     [NORMD_METHOD_STEP] = &normd_handler_step,

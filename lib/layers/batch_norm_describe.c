@@ -4,11 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-double normd_batch_norm_complement(double momentum)
+static double decimal_complement(double momentum)
 {
     char text[32];
     snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
     return strtod(text, NULL);
+}
+
+double normd_batch_norm_complement(double momentum)
+{
+    double complement = decimal_complement(momentum);
+    return decimal_complement(complement) == momentum ? complement : 1.0 - momentum;
 }
 
 static json_t *momentum_in(const normd_batch_norm *norm, normd_convention convention)

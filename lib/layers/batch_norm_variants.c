@@ -101,8 +101,9 @@ static void read_renorm(normd_batch_norm *norm, const normd_layer_source *source
         normd_options_any(options, "renorm_momentum");
     }
     norm->renorm_momentum = otherwise;
-    norm->renorm_keep = facts->momentum_keeps ? otherwise : 1.0 - otherwise;
-    norm->renorm_take = facts->momentum_keeps ? 1.0 - otherwise : otherwise;
+    double rest = normd_batch_norm_complement(otherwise);
+    norm->renorm_keep = facts->momentum_keeps ? otherwise : rest;
+    norm->renorm_take = facts->momentum_keeps ? rest : otherwise;
     check_renorm(norm, options);
     if (norm->renorm) {
         norm->unbiased = false;

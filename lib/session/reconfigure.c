@@ -20,6 +20,14 @@ static char *slab_of(const normd_change *change, const normd_tensor_place *place
     return normd_slab_data(place->is_slot ? change->slots : slab);
 }
 
+/* The buffer of momentum holds gradients in PyTorch's form and steps in Keras'. */
+static bool means_the_same(
+    const normd_model *from, const normd_model *model, const normd_tensor_place *place)
+{
+    return !place->is_slot || place->is_scalar || from->convention == model->convention ||
+           strcmp(normd_optimizer_slot(from->optimizer, place->slot)->name, "momentum_buffer") != 0;
+}
+
 /* Copies every tensor that both models have under one name, in one shape and type. */
 static void carry_over(
     const normd_snapshot *from, const normd_model *model, bool slots, const normd_change *to)
@@ -34,7 +42,8 @@ static void carry_over(
         char name[NORMD_TENSOR_NAME_BYTES];
         normd_tensor_place target;
         normd_tensor_name(from->model, &place, name);
-        if ((place.is_slot && !slots) || !normd_tensor_locate(model, name, &target) ||
+        if ((place.is_slot && !slots) || !means_the_same(from->model, model, &place) ||
+            !normd_tensor_locate(model, name, &target) ||
             target.tensor->dtype != place.tensor->dtype ||
             !normd_shape_equal(&target.tensor->shape, &place.tensor->shape)) {
             continue;

@@ -141,6 +141,16 @@ json_t *normd_session_configuration(const normd_session *session);
 normd_status normd_session_reconfigure(
     normd_session *session, const json_t *configuration, uint64_t *version, normd_error *error);
 
+/* Goes on in the other convention's words: a mutation by reconfigure. Every option keeps its value,
+   in the other one's names and direction, so that training goes on with the same numbers.
+   `optimizer` (an option of session.create, in the new convention's words) replaces the optimizer;
+   NULL: it is converted, which only one that both conventions compute alike can be. A slot keeps
+   its values where it means the same in both. BAD_ARGUMENT naming what cannot be converted and why;
+   nothing is changed then. The convention that it has already, without an optimizer, is no change.
+ */
+normd_status normd_session_convert(normd_session *session, normd_convention convention,
+    const json_t *optimizer, uint64_t *version, normd_error *error);
+
 /* ---- Reading ---- */
 
 /* The newest snapshot, one more reference to it. Any thread. */

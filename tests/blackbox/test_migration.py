@@ -157,3 +157,58 @@ def test_what_cannot_be_folded_is_refused_with_the_reason(rpc, name):
         rpc.call("session.export", session=name, format="npz", fold=True)
     with pytest.raises(RpcError, match="BAD_ARGUMENT optimizer: expected false beside fold"):
         rpc.call("session.export", session=name, format="npz", fold=True, optimizer=True)
+
+
+# Options that are no defaults, one for each kind of layer that has options.
+LAYERS = [
+    {"type": "linear", "out": 8, "bias": False},
+    {"type": "batch_norm", "eps": 0.01, "momentum": 0.3, "affine": False},
+    {"type": "leaky_relu", "negative_slope": 0.2},
+    {"type": "linear", "out": 8, "weight_init": np.ones((8, 8), "f4"), "trainable": False},
+    {"type": "batch_norm", "momentum": None, "running_variance": "biased"},
+    {"type": "gelu"},
+    {"type": "dropout", "p": 0.25},
+    {"type": "batch_norm", "axis": -1, "on_single_value": "allow"},
+    {"type": "softplus", "beta": 2.0},
+    {"type": "linear", "out": 3},
+]
+WORDS = ("pytorch", "keras")
+SGD = {"type": "sgd", "lr": 0.1, "bias_lr": 0.01}
+
+
+def test_a_session_is_described_the_same_before_and_after_its_conversion(rpc, name):
+    rpc.call("session.create", session=name, **classifier(layers=LAYERS, optimizer=SGD))
+    before = {c: rpc.call("session.describe", session=name, convention=c) for c in WORDS}
+    rpc.call("session.create", session=f"{name}-2", **classifier(layers=LAYERS, optimizer=SGD))
+    for convention in ("keras", "pytorch", "keras"):
+        answer = rpc.call("session.convert", session=name, convention=convention)
+        assert answer["convention"] == convention
+        after = {c: rpc.call("session.describe", session=name, convention=c) for c in WORDS}
+        for words in WORDS:
+            assert after[words]["layers"] == before[words]["layers"]
+            assert after[words]["parameters"] == before[words]["parameters"]
+            assert after[words]["convention"] == convention
+        # What comes of the same batches is the same to the bit.
+        x, target = batch(answer["version"])
+        answers = [rpc.call("train", session=s, x=x, target=target) for s in (name, f"{name}-2")]
+        assert answers[0]["loss"] == answers[1]["loss"]
+
+
+def test_an_optimizer_that_differs_is_refused_until_it_is_replaced(rpc, name):
+    trained(rpc, name)
+    with pytest.raises(RpcError, match="BAD_ARGUMENT optimizer: expected one that both .* adam"):
+        rpc.call("session.convert", session=name, convention="keras")
+    adam = {"type": "adam", "learning_rate": 0.01, "epsilon": 1e-7}
+    answer = rpc.call("session.convert", session=name, convention="keras", optimizer=adam)
+    assert answer == {"convention": "keras", "version": 4}
+    described = rpc.call("session.describe", session=name)
+    assert described["steps"] == 3 and described["optimizer"]["epsilon"] == 1e-7
+    with pytest.raises(RpcError, match='BAD_ARGUMENT convention: expected "pytorch" or "keras"'):
+        rpc.call("session.convert", session=name, convention="jax")
+
+
+def test_a_given_bias_lies_as_it_is(rpc, name):
+    layer = {"type": "linear", "in": 2, "units": 3, "bias_initializer": np.arange(3, dtype="f4")}
+    rpc.call("session.create", session=name, layers=[layer], convention="keras")
+    y = rpc.call("infer", session=name, x=np.zeros((1, 2), "f4"))["y"]
+    np.testing.assert_array_equal(y, [[0, 1, 2]])

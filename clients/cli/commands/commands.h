@@ -22,6 +22,7 @@
     X(thaw)                                                                                        \
     X(export)                                                                                      \
     X(import)                                                                                      \
+    X(convert)                                                                                     \
     X(delete)
 
 #define NORMD_COMMAND_DECLARE(name) extern const normd_cli_command normd_command_##name;

@@ -94,6 +94,13 @@ def import_(session: str, data: bytes, format: Optional[str] = None) -> Call[res
     return Call("session.import", fields, _fields_of(results.Import))
 
 
+def convert(
+    session: str, convention: str, optimizer: Any = None
+) -> Call[results.Convert]:
+    fields = {"session": session, "convention": convention, "optimizer": optimizer}
+    return Call("session.convert", fields, _fields_of(results.Convert))
+
+
 def forward(
     session: str, x: Any, mask: Any = None, update_stats: Optional[bool] = None
 ) -> Call[results.Forward]:

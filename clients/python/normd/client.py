@@ -195,6 +195,15 @@ class Client:
         """
         return self.run(calls.import_(session, data, format))
 
+    def convert(
+        self, session: str, convention: str, optimizer: Optional[Named] = None
+    ) -> results.Convert:
+        """Goes on in the other convention's words, with the same numbers.
+
+        `optimizer` replaces one that the two conventions compute in other ways.
+        """
+        return self.run(calls.convert(session, convention, optimizer))
+
     # ---- Batches ----
 
     def train(

@@ -52,6 +52,13 @@ class Import(NamedTuple):
     version: int
 
 
+class Convert(NamedTuple):
+    """The convention that the session has now, and its version."""
+
+    convention: str
+    version: int
+
+
 class Forward(NamedTuple):
     """`step` names the kept context in backward."""
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
 
 from normd import results
 
 if TYPE_CHECKING:
     from normd.client import Client
 
+Named = Union[str, Mapping[str, Any]]
 
 class Session:
     """A handle. It holds no state of the model; deleting it deletes nothing.
@@ -113,6 +114,10 @@ class Session:
     def import_(self, data: bytes, format: Optional[str] = None) -> results.Import:
         """See Client.import_."""
         return self.client.import_(self.name, data, format)
+
+    def convert(self, convention: str, optimizer: Optional[Named] = None) -> results.Convert:
+        """See Client.convert."""
+        return self.client.convert(self.name, convention, optimizer)
 
     def delete(self) -> bool:
         """See Client.delete."""

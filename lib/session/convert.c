@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "lib/layers/batch_norm.h"
+#include "lib/session/session_state.h"
+
+/* Why the two forms of a rule are not the same numbers. */
+static const struct {
+    const char *type;
+    const char *reason;
+} differences[] = {
+    {"adam", "keras adds epsilon to the root before its correction, pytorch behind it"},
+    {"adamw", "keras adds epsilon to the root before its correction, pytorch behind it"},
+    {"nadam", "keras adds epsilon to the root before its correction, pytorch behind it"},
+    {"rmsprop", "keras adds epsilon under the root, pytorch to the root"},
+    {"adagrad", "keras adds epsilon under the root, pytorch to the root"},
+    {"lion", "pytorch has no such optimizer"},
+};
+
+static normd_status refuse(normd_error *error, const char *key, const char *got, const char *reason)
+{
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "optimizer: expected one that both conventions compute alike (sgd without momentum and "
+        "weight_decay), got %s%s%s: %s; give an `optimizer` that replaces it",
+        key, key[0] == '\0' ? "" : " = ", got, reason);
+}
+
+/* An option that asks for nothing. */
+static bool is_neutral(const json_t *value)
+{
+    return json_is_null(value) || json_is_false(value) ||
+           (json_is_number(value) && json_number_value(value) == 0.0) ||
+           (json_is_array(value) && json_array_size(value) == 0);
+}
+
+/* What plain SGD has in both forms, and what is of no account without momentum. */
+static bool is_shared(const char *key, const json_t *value)
+{
+    static const char *const numbers[] = {
+        "lr", "learning_rate", "weight_lr", "bias_lr", "dampening"};
+    static const char *const any[] = {"type", "accumulate_steps", "gradient_accumulation_steps"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strcmp(key, numbers[i]) == 0) {
+            return json_is_number(value);
+        }
+    }
+    for (size_t i = 0; i < sizeof any / sizeof *any; i++) {
+        if (strcmp(key, any[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *reason_for_option(const char *key)
+{
+    if (strcmp(key, "momentum") == 0) {
+        return "pytorch's buffer holds gradients, keras' holds steps";
+    }
+    if (strcmp(key, "weight_decay") == 0) {
+        return "pytorch adds it to the gradient, keras takes it off the weight";
+    }
+    return "the conventions have it in other forms";
+}
+
+/* The description in the new words, without what the other convention has no word for. */
+static normd_status convert_optimizer(json_t *optimizer, normd_error *error)
+{
+    const char *type = json_string_value(json_object_get(optimizer, "type"));
+    if (strcmp(type, "sgd") != 0) {
+        const char *reason = "the conventions have other forms of it";
+        for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
+            if (strcmp(differences[i].type, type) == 0) {
+                reason = differences[i].reason;
+            }
+        }
+        return refuse(error, "", type, reason);
+    }
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(optimizer, next, key, value)
+    {
+        if (is_shared(key, value) && strcmp(key, "dampening") != 0) {
+            continue;
+        }
+        if (!is_shared(key, value) && !is_neutral(value)) {
+            char got[NORMD_OPTIONS_SHOW_BYTES];
+            return refuse(
+                error, key, normd_options_show(value, got, sizeof got), reason_for_option(key));
+        }
+        json_object_del(optimizer, key);
+    }
+    return NORMD_OK;
+}
+
+static bool has_counterpart(double momentum)
+{
+    return normd_batch_norm_complement(normd_batch_norm_complement(momentum)) == momentum;
+}
+
+/* Both factors of the running update must come out of the other momentum to the bit. */
+static normd_status check_momenta(const normd_model *model, normd_error *error)
+{
+    for (size_t i = 0; i < model->layers; i++) {
+        if (model->layer[i]->operations != &normd_batch_norm_operations) {
+            continue;
+        }
+        const normd_batch_norm *norm = normd_batch_norm_of(model->layer[i]);
+        bool exact = norm->cumulative || has_counterpart(norm->momentum);
+        if (!exact || (norm->renorm && !has_counterpart(norm->renorm_momentum))) {
+            return normd_error_set(error, NORMD_BAD_ARGUMENT,
+                "layers[%zu].%s: expected a number that 1 - momentum has a double for, as "
+                "those of up to 15 digits; got %.17g, which the other convention can only round",
+                i, exact ? "renorm_momentum" : "momentum",
+                exact ? norm->renorm_momentum : norm->momentum);
+        }
+    }
+    return NORMD_OK;
+}
+
+static normd_status make_configuration(const normd_model *model, normd_convention convention,
+    const json_t *optimizer, json_t **configuration, normd_error *error)
+{
+    const char *name = normd_convention_facts_of(convention)->name;
+    json_t *made = normd_model_configuration(model, convention);
+    *configuration = made;
+    if (made == NULL || !normd_layer_put(made, "convention", json_string(name))) {
+        return normd_error_no_memory(error);
+    }
+    if (optimizer == NULL) {
+        return convert_optimizer(json_object_get(made, "optimizer"), error);
+    }
+    return normd_layer_put(made, "optimizer", json_deep_copy(optimizer))
+               ? NORMD_OK
+               : normd_error_no_memory(error);
+}
+
+normd_status normd_session_convert(normd_session *session, normd_convention convention,
+    const json_t *optimizer, uint64_t *version, normd_error *error)
+{
+    const normd_model *model = session->model;
+    *version = session->current->version;
+    if (model->convention == convention && optimizer == NULL) {
+        return NORMD_OK;
+    }
+    json_t *configuration = NULL;
+    normd_status status = NORMD_OK;
+    if (model->convention != convention) {
+        status = check_momenta(model, error);
+    }
+    if (status == NORMD_OK) {
+        status = make_configuration(model, convention, optimizer, &configuration, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_session_reconfigure(session, configuration, version, error);
+    }
+    json_decref(configuration);
+    return status;
+}
