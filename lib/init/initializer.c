@@ -135,6 +135,9 @@ static normd_status fill(const normd_arguments *arguments, normd_error *error)
     size_t elements = normd_array_elements(&view);
     size_t rows = target->shape.rank > 0 ? target->shape.dim[0] : 1;
     bool made = true;
+    if (elements == 0) {
+        return NORMD_OK;
+    }
     switch (arguments->filling) {
     case NORMD_FILL_IDENTITY:
         normd_matrix_identity(
@@ -206,4 +209,9 @@ void normd_initializer_read(normd_options *options, const char *key, const char 
     } else {
         json_decref(shown);
     }
+}
+
+bool normd_initializer_is_array(const json_t *value)
+{
+    return normd_given_is(value);
 }

@@ -33,4 +33,7 @@ typedef struct normd_initializer_target {
 void normd_initializer_read(normd_options *options, const char *key, const char *otherwise,
     const normd_initializer_target *target, json_t **described);
 
+/* Whether the option's value is an array or a list, as the user gives them. */
+bool normd_initializer_is_array(const json_t *value);
+
 #endif

@@ -9,7 +9,7 @@
 static bool batch_norm_prepare(normd_layer *layer)
 {
     normd_batch_norm *norm = (normd_batch_norm *)layer;
-    norm->zeros = calloc(norm->features, normd_dtype_size(layer->dtype));
+    norm->zeros = calloc(norm->features + 1, normd_dtype_size(layer->dtype));
     return norm->zeros != NULL;
 }
 

@@ -42,7 +42,7 @@ json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention con
     const char *eps = convention == NORMD_KERAS ? "epsilon" : "eps";
     json_t *map = json_object();
     bool ok = map != NULL && normd_layer_put(map, "type", json_string(norm->type)) &&
-              normd_layer_put(map, "features", json_integer((json_int_t)norm->features)) &&
+              normd_layer_put_features(map, layer, "features", norm->features) &&
               normd_layer_put(map, eps, json_real(norm->eps)) &&
               normd_layer_put(map, "momentum", momentum_in(norm, convention)) &&
               put_affine(map, norm, convention) &&

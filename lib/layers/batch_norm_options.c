@@ -50,17 +50,8 @@ static size_t features_before(const normd_batch_norm *norm, const normd_layer_so
 
 static void read_features(normd_batch_norm *norm, const normd_layer_source *source)
 {
-    normd_options *options = source->options;
-    size_t before = features_before(norm, source);
-    int64_t features = normd_options_integer(options, "features", (int64_t)before, 1, MAX_FEATURES);
-    if (features == 0 || features > MAX_FEATURES) {
-        normd_options_fail(options, "features",
-            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
-    } else if (before != 0 && (size_t)features != before) {
-        normd_options_fail(options, "features", "expected %zu, what comes before, got %lld", before,
-            (long long)features);
-    }
-    norm->features = (size_t)features;
+    norm->features = normd_layer_read_features(
+        &norm->base, source, "features", features_before(norm, source), MAX_FEATURES);
     normd_flow *flow = source->flow;
     uint32_t axis = normd_batch_norm_axis(norm, flow->shape.rank);
     if (axis < flow->shape.rank) {

@@ -128,6 +128,47 @@ void normd_layer_infer_need(const normd_layer *layer, const normd_shape *x, norm
     }
 }
 
+size_t normd_layer_read_features(normd_layer *layer, const normd_layer_source *source,
+    const char *key, size_t before, size_t most)
+{
+    normd_options *options = source->options;
+    const json_t *value = normd_options_any(options, key);
+    size_t features = before;
+    if (value != NULL && !json_is_null(value)) {
+        features = (size_t)normd_options_integer(options, key, (int64_t)before, 1, (int64_t)most);
+    }
+    layer->lazy = normd_options_bool(options, "lazy", features == 0);
+    if (layer->lazy && features != 0) {
+        normd_options_fail(
+            options, "lazy", "expected false where %s is known, %zu, got true", key, features);
+    } else if (features > most || (features == 0 && !layer->lazy)) {
+        normd_options_fail(options, key,
+            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
+    } else if (before != 0 && features != before) {
+        normd_options_fail(
+            options, key, "expected %zu, what comes before, got %zu", before, features);
+    }
+    return features;
+}
+
+bool normd_layer_put_features(
+    json_t *map, const normd_layer *layer, const char *key, size_t features)
+{
+    json_t *number = layer->lazy ? json_null() : json_integer((json_int_t)features);
+    return normd_layer_put(map, key, number) &&
+           (!layer->lazy || normd_layer_put(map, "lazy", json_true()));
+}
+
+/* An array that is given for what has no shape yet. */
+static void refuse_array(const normd_layer_source *source, const char *key)
+{
+    if (normd_initializer_is_array(normd_options_any(source->options, key))) {
+        normd_options_fail(source->options, key,
+            "expected a name or a number where the features come from the first batch, got an "
+            "array");
+    }
+}
+
 void normd_layer_declare(
     normd_layer *layer, const normd_layer_source *source, const normd_layer_tensor *tensor)
 {
@@ -136,6 +177,9 @@ void normd_layer_declare(
     if (own->init_default != NULL) {
         own->init_key = normd_layer_key(
             source->options, own->init_name[source->convention], own->init_name[NORMD_PYTORCH]);
+    }
+    if (layer->lazy && own->init_default != NULL) {
+        refuse_array(source, own->init_key);
     }
     if (!normd_shape_elements(&own->shape, &own->elements)) {
         own->elements = 0;

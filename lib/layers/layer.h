@@ -154,6 +154,9 @@ struct normd_layer {
     size_t derived_offset;     /* the model sets it */
     bool checks_input;         /* a training forward refuses an x that is not finite */
     bool propagates_nonfinite; /* the user wants NaN and infinity to pass */
+    /* Nothing tells yet how many features come in: the first training batch will. Until then
+       tensors that need the number have no elements, and no pass runs. */
+    bool lazy;
 };
 
 /* Creates the layer that `map` (with "type") describes; `index` is for messages. BAD_ARGUMENT,
@@ -164,6 +167,16 @@ void normd_layer_destroy(normd_layer *layer);
 
 /* What inference needs for a batch of this shape: nothing where derived bytes stand in. */
 void normd_layer_infer_need(const normd_layer *layer, const normd_shape *x, normd_layer_need *need);
+
+/* Reads the option `key`, how many features come in: from 1 to `most`, and `before`, what is known
+   of the layers before (0: nothing), if both are there. Sets layer->lazy where neither is, unless
+   the option `lazy` is false; then it returns 0. */
+size_t normd_layer_read_features(normd_layer *layer, const normd_layer_source *source,
+    const char *key, size_t before, size_t most);
+
+/* Puts what that option says into `map`, and `lazy` where it is so; false when out of memory. */
+bool normd_layer_put_features(
+    json_t *map, const normd_layer *layer, const char *key, size_t features);
 
 /* Adds a tensor to the layer while it is created: checks its initial values' option and keeps their
    description. TOO_LARGE when the array's extents multiply to what no memory holds. */

@@ -6,26 +6,17 @@
 
 enum { LINEAR_MAX_EXTENT = INT32_MAX }; /* what BLAS counts with */
 
-/* The option `in`, or what comes before; both must agree. */
-static size_t read_in(const normd_layer_source *source)
+static size_t read_in(normd_layer *layer, const normd_layer_source *source)
 {
-    normd_options *options = source->options;
     const normd_flow *flow = source->flow;
-    size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
-    int64_t in = normd_options_integer(options, "in", (int64_t)before, 1, LINEAR_MAX_EXTENT);
     if (flow->shape.rank != 0 && flow->shape.rank != 2) {
         char got[NORMD_SHAPE_TEXT_BYTES];
-        normd_options_fail(options, "type",
+        normd_options_fail(source->options, "type",
             "expected an input of rank 2 before linear, as flatten makes it, got %s",
             normd_flow_format(flow, got, sizeof got));
-    } else if (before == 0 && in == 0) {
-        normd_options_fail(options, "in",
-            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
-    } else if (before != 0 && (size_t)in != before) {
-        normd_options_fail(
-            options, "in", "expected %zu, what comes before, got %lld", before, (long long)in);
     }
-    return (size_t)in;
+    size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
+    return normd_layer_read_features(layer, source, "in", before, LINEAR_MAX_EXTENT);
 }
 
 /* Keras' kernel is (in, out). */
@@ -76,7 +67,7 @@ static normd_layer *linear_create(const normd_layer_source *source)
         normd_options_fail(options, out_key, "expected the number of outputs, got nothing");
     }
     linear->out = (size_t)normd_options_integer(options, out_key, 1, 1, LINEAR_MAX_EXTENT);
-    linear->in = read_in(source);
+    linear->in = read_in(&linear->base, source);
     const char *bias_key = normd_layer_key(options, keras ? "use_bias" : "bias", "bias");
     linear->bias = normd_options_bool(options, bias_key, true);
     linear->trainable = normd_options_bool(options, "trainable", true);
@@ -99,10 +90,11 @@ static json_t *linear_describe(const normd_layer *layer, normd_convention conven
 {
     const normd_linear *linear = (const normd_linear *)layer;
     bool keras = convention == NORMD_KERAS;
-    json_t *map = json_pack("{s:s, s:I, s:I, s:b, s:b}", "type", layer->operations->type, "in",
-        (json_int_t)linear->in, keras ? "units" : "out", (json_int_t)linear->out,
-        keras ? "use_bias" : "bias", (int)linear->bias, "trainable", (int)linear->trainable);
-    if (map == NULL || !normd_layer_put_initializers(map, layer, convention)) {
+    json_t *map = json_pack("{s:s, s:I, s:b, s:b}", "type", layer->operations->type,
+        keras ? "units" : "out", (json_int_t)linear->out, keras ? "use_bias" : "bias",
+        (int)linear->bias, "trainable", (int)linear->trainable);
+    if (map == NULL || !normd_layer_put_features(map, layer, "in", linear->in) ||
+        !normd_layer_put_initializers(map, layer, convention)) {
         json_decref(map);
         return NULL;
     }

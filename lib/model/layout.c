@@ -29,6 +29,7 @@ static normd_status place_layers(normd_model *model, size_t *own_bytes, normd_er
 {
     size_t values = 0;
     model->first_trained = model->layers;
+    model->first_lazy = model->layers;
     for (size_t i = 0; i < model->layers; i++) {
         normd_layer *layer = model->layer[i];
         for (size_t t = 0; t < layer->tensors; t++) {
@@ -41,6 +42,9 @@ static normd_status place_layers(normd_model *model, size_t *own_bytes, normd_er
             if (layer->tensor[t].trainable && i < model->first_trained) {
                 model->first_trained = i;
             }
+        }
+        if (layer->lazy && i < model->first_lazy) {
+            model->first_lazy = i;
         }
         *own_bytes += layer->own_bytes;
         layer->derived_offset = model->derived_bytes;

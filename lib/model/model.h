@@ -57,6 +57,7 @@ typedef struct normd_model {
     size_t first_trained; /* the first layer with a trainable parameter; `layers`: none */
     bool first_checks;    /* the first layer finds values of x that are not finite by itself */
     bool propagates_nonfinite;
+    size_t first_lazy; /* the first layer whose features are not known yet; `layers`: none */
     /* JSON of the configuration that the session was created from, when this is another since; else
        NULL. Set before any other thread sees the model; allocated. */
     char *created;
@@ -105,6 +106,15 @@ void normd_model_derive(
    naming x or the layer that does not take its input; TOO_LARGE. */
 normd_status normd_model_output_shape(const normd_model *model, const normd_shape *x,
     normd_shape *y, size_t *inference_bytes, normd_error *error);
+
+/* Whether some features are not known yet (normd_layer). */
+static inline bool normd_model_is_lazy(const normd_model *model)
+{
+    return model->first_lazy < model->layers;
+}
+
+/* BAD_ARGUMENT where the model is lazy: it has no state to compute with or to give. */
+normd_status normd_model_check_known(const normd_model *model, normd_error *error);
 
 /* The bytes of an array in the model's type, of a shape that was checked before. */
 size_t normd_model_array_bytes(const normd_model *model, const normd_shape *shape);

@@ -57,10 +57,24 @@ static size_t layer_bytes(
     return over ? bytes : normd_bytes_add(bytes, normd_model_array_bytes(model, x));
 }
 
+normd_status normd_model_check_known(const normd_model *model, normd_error *error)
+{
+    if (!normd_model_is_lazy(model)) {
+        return NORMD_OK;
+    }
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "session: expected one whose features are known; layers[%zu] takes them from the first "
+        "training batch, which has not come",
+        model->first_lazy);
+}
+
 normd_status normd_model_output_shape(const normd_model *model, const normd_shape *x,
     normd_shape *y, size_t *inference_bytes, normd_error *error)
 {
-    normd_status status = check_input(model, x, error);
+    normd_status status = normd_model_check_known(model, error);
+    if (status == NORMD_OK) {
+        status = check_input(model, x, error);
+    }
     size_t most = 0;
     *y = *x;
     for (size_t i = 0; i < model->layers && status == NORMD_OK; i++) {

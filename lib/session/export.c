@@ -93,6 +93,10 @@ normd_status normd_snapshot_export(const normd_snapshot *snapshot,
     const normd_export_options *options, normd_buffer **file, normd_error *error)
 {
     *file = NULL;
+    normd_status status = normd_model_check_known(snapshot->model, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
     if (options->format == NORMD_FORMAT_NPZ) {
         return normd_snapshot_export_npz(snapshot, options->optimizer, file, error);
     }

@@ -33,11 +33,19 @@ static bool takes_norm(const normd_model *model, size_t i)
     return strcmp(type_of(model, i), "linear") == 0 || strcmp(type_of(model, i), "conv2d") == 0;
 }
 
+/* Whether the norm's features are the outputs of the layer before it: those of a convolution are on
+   axis 1 of 4. */
+static bool is_over_outputs(const normd_model *model, size_t i)
+{
+    return strcmp(type_of(model, i - 1), "conv2d") != 0 ||
+           normd_batch_norm_axis(normd_batch_norm_of(model->layer[i]), 4) == 1;
+}
+
 /* Whether layer i is a batch norm that goes into the layer before it. */
 static bool folds(const normd_model *model, size_t i)
 {
     return i > 0 && i < model->layers && is_norm(model, i) && takes_norm(model, i - 1) &&
-           normd_batch_norm_of(model->layer[i])->track;
+           normd_batch_norm_of(model->layer[i])->track && is_over_outputs(model, i);
 }
 
 static normd_status refuse(const normd_model *model, normd_error *error)
@@ -180,6 +188,10 @@ normd_status normd_snapshot_fold(const normd_engine *engine, const normd_snapsho
 {
     const normd_model *model = snapshot->model;
     *folded = NULL;
+    normd_status status = normd_model_check_known(model, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
     size_t found = 0;
     for (size_t i = 0; i < model->layers; i++) {
         found += folds(model, i);
@@ -188,9 +200,9 @@ normd_status normd_snapshot_fold(const normd_engine *engine, const normd_snapsho
         return refuse(model, error);
     }
     json_t *configuration = folded_configuration(model);
-    normd_status status = configuration == NULL
-                              ? normd_error_no_memory(error)
-                              : normd_session_create(engine, configuration, NULL, folded, error);
+    status = configuration == NULL
+                 ? normd_error_no_memory(error)
+                 : normd_session_create(engine, configuration, NULL, folded, error);
     json_decref(configuration);
     if (status == NORMD_OK) {
         status = fill(snapshot, *folded, snapshot->version, error);

@@ -72,11 +72,34 @@ static normd_status forward_step(
     return NORMD_OK;
 }
 
+/* The first batch, which tells the features. */
+static normd_status forward_lazy(normd_session *session, normd_tensor *x,
+    const normd_forward_options *options, normd_tensor *y, normd_forward_result *result,
+    normd_error *error)
+{
+    normd_session *made;
+    *result = (normd_forward_result){.version = session->current->version};
+    normd_status status =
+        normd_session_materialize(session, &x->array.shape, options->update_stats, &made, error);
+    if (status == NORMD_OK) {
+        status = normd_session_forward(made, x, options, y, result, error);
+    }
+    if (status == NORMD_OK) {
+        normd_session_adopt(session, made);
+    }
+    normd_session_destroy(made);
+    normd_tensor_release(x);
+    return status;
+}
+
 normd_status normd_session_forward(normd_session *session, normd_tensor *x,
     const normd_forward_options *options, normd_tensor *y, normd_forward_result *result,
     normd_error *error)
 {
     *y = (normd_tensor){.buffer = NULL};
+    if (normd_model_is_lazy(session->model)) {
+        return forward_lazy(session, x, options, y, result, error);
+    }
     normd_work work;
     normd_status status = normd_work_begin(
         &work, session, NORMD_WORK_FORWARD, &x->array.shape, options->update_stats, error);

@@ -58,7 +58,18 @@ size_t normd_session_output_bytes(normd_session *session, const normd_shape *x)
     normd_shape y;
     size_t work;
     normd_error error;
-    normd_status status = normd_model_output_shape(model, x, &y, &work, &error);
+    normd_status status = NORMD_OK;
+    if (normd_model_is_lazy(model)) {
+        normd_model *known;
+        status = normd_session_known_model(session->engine, model, x, &known, &error);
+        if (status == NORMD_OK) {
+            normd_model_release(model);
+            model = known;
+        }
+    }
+    if (status == NORMD_OK) {
+        status = normd_model_output_shape(model, x, &y, &work, &error);
+    }
     if (status == NORMD_OK) {
         status = normd_model_check_answer(model, &y, &error);
     }

@@ -179,6 +179,10 @@ static void drop_slabs(normd_change *change)
 
 normd_status normd_load_begin(normd_session *session, normd_change *change, normd_error *error)
 {
+    normd_status status = normd_model_check_known(session->model, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
     const normd_snapshot *base = session->current;
     change->parameters = normd_slab_take(session->parameter_shelf);
     change->statistics = normd_slab_take(session->statistic_shelf);

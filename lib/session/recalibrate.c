@@ -7,12 +7,12 @@
 
 /* What was collected so far, for every layer with running statistics: pooled, `total` holds the
    moments of all values; else the means over the batches, with the batch's variance in m2. */
-typedef struct normd_recalibration {
+struct normd_recalibration {
     normd_recalibration_mode mode;
     uint64_t batches;
     normd_statistics_collection total;
     normd_statistics_collection batch;
-} normd_recalibration;
+};
 
 static const char *const mode_names[] = {
     [NORMD_RECALIBRATE_POOLED] = "pooled",
@@ -160,10 +160,32 @@ static normd_status recalibrate(normd_session *session, const normd_array *x,
     return status == NORMD_OK && options->finish ? finish(session, going, error) : status;
 }
 
+/* A first batch that tells the features, too. */
+static normd_status recalibrate_lazy(normd_session *session, const normd_array *x,
+    const normd_recalibration_options *options, normd_recalibration_result *result,
+    normd_error *error)
+{
+    normd_session *made;
+    *result = (normd_recalibration_result){.version = session->current->version};
+    normd_status status =
+        normd_session_materialize(session, &x->shape, options->finish, &made, error);
+    if (status == NORMD_OK) {
+        status = normd_session_recalibrate(made, x, options, result, error);
+    }
+    if (status == NORMD_OK) {
+        normd_session_adopt(session, made);
+    }
+    normd_session_destroy(made);
+    return status;
+}
+
 normd_status normd_session_recalibrate(normd_session *session, const normd_array *x,
     const normd_recalibration_options *options, normd_recalibration_result *result,
     normd_error *error)
 {
+    if (x != NULL && normd_model_is_lazy(session->model)) {
+        return recalibrate_lazy(session, x, options, result, error);
+    }
     normd_recalibration *going = options->restart ? NULL : session->recalibration;
     normd_status status = normd_statistics_check(session->model, NULL, true, error);
     if (status == NORMD_OK) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,12 @@ static bool means_the_same(
            strcmp(normd_optimizer_slot(from->optimizer, place->slot)->name, "momentum_buffer") != 0;
 }
 
+/* The values of a lazy layer are none yet, or start from a wrong fan. */
+static bool is_unknown(const normd_model *model, const normd_tensor_place *place)
+{
+    return !place->is_scalar && model->layer[place->layer]->lazy;
+}
+
 /* Copies every tensor that both models have under one name, in one shape and type. */
 static void carry_over(
     const normd_snapshot *from, const normd_model *model, bool slots, const normd_change *to)
@@ -43,7 +50,7 @@ static void carry_over(
         normd_tensor_place target;
         normd_tensor_name(from->model, &place, name);
         if ((place.is_slot && !slots) || !means_the_same(from->model, model, &place) ||
-            !normd_tensor_locate(model, name, &target) ||
+            is_unknown(from->model, &place) || !normd_tensor_locate(model, name, &target) ||
             target.tensor->dtype != place.tensor->dtype ||
             !normd_shape_equal(&target.tensor->shape, &place.tensor->shape)) {
             continue;
@@ -64,8 +71,8 @@ static normd_slab *copy_of(normd_slab_shelf *shelf, normd_slab *slab, size_t byt
 }
 
 /* Publishes in `made`, which has its initial values yet, the state of `session`. */
-static normd_status move_in(
-    normd_session *made, const normd_session *session, bool same_optimizer, normd_error *error)
+static normd_status move_in(normd_session *made, const normd_session *session, uint64_t version,
+    bool same_optimizer, normd_error *error)
 {
     const normd_snapshot *from = session->current;
     const normd_snapshot *initial = made->current;
@@ -74,7 +81,7 @@ static normd_status move_in(
         .parameters = copy_of(made->parameter_shelf, initial->parameters, model->parameter_bytes),
         .statistics = copy_of(made->statistic_shelf, initial->statistics, model->statistic_bytes),
         .slots = copy_of(made->slot_shelf, initial->slots, model->slot_bytes),
-        .version = from->version + 1,
+        .version = version,
         .steps = same_optimizer ? from->steps : 0,
     };
     if (change.parameters == NULL || change.statistics == NULL || change.slots == NULL) {
@@ -111,8 +118,19 @@ static bool same_gradients(const normd_model *a, const normd_model *b)
         (b) = swapped;                                                                             \
     } while (0)
 
+/* The kept steps of `made`; the session has none then. */
+static void swap_contexts(normd_session *session, normd_session *made)
+{
+    assert(session->oldest == NULL);
+    SWAP(normd_context *, session->oldest, made->oldest);
+    SWAP(normd_context *, session->newest, made->newest);
+    session->last_step = made->last_step;
+    atomic_store(&session->context_bytes, atomic_exchange(&made->context_bytes, 0));
+    atomic_store(&session->oldest_born, atomic_exchange(&made->oldest_born, UINT64_MAX));
+}
+
 /* What belongs to one model changes hands; the session keeps its kept steps, if they fit. */
-static void swap_innards(normd_session *session, normd_session *made)
+void normd_session_adopt(normd_session *session, normd_session *made)
 {
     if (!same_gradients(session->model, made->model)) {
         normd_context_drop_all(session);
@@ -122,7 +140,11 @@ static void swap_innards(normd_session *session, normd_session *made)
         atomic_store(&session->gradient_bytes, atomic_exchange(&made->gradient_bytes, bytes));
     }
     SWAP(char *, session->gradients, made->gradients);
+    if (made->oldest != NULL) {
+        swap_contexts(session, made);
+    }
     normd_recalibration_drop(session);
+    SWAP(normd_recalibration *, session->recalibration, made->recalibration);
     pthread_mutex_lock(&session->lock);
     SWAP(normd_model *, session->model, made->model);
     SWAP(normd_slab_shelf *, session->parameter_shelf, made->parameter_shelf);
@@ -142,31 +164,44 @@ json_t *normd_session_configuration(const normd_session *session)
     return normd_model_configuration(session->model, session->model->convention);
 }
 
-normd_status normd_session_reconfigure(
-    normd_session *session, const json_t *configuration, uint64_t *version, normd_error *error)
+normd_status normd_session_remake(const normd_session *session, const json_t *configuration,
+    uint64_t version, normd_session **made, normd_error *error)
 {
-    *version = session->current->version;
+    *made = NULL;
     char *created = normd_description_created(session->model);
     json_t *before = normd_session_configuration(session);
     json_t *stripped = normd_description_strip_arrays(configuration);
-    normd_session *made = NULL;
     normd_status status = created == NULL || before == NULL || stripped == NULL
                               ? normd_error_no_memory(error)
-                              : normd_session_create(session->engine, stripped, NULL, &made, error);
+                              : normd_session_create(session->engine, stripped, NULL, made, error);
     if (status == NORMD_OK) {
-        normd_description_restore_arrays(made->model, configuration);
-        made->model->created = created;
+        normd_description_restore_arrays((*made)->model, configuration);
+        (*made)->model->created = created;
+        (*made)->digest = session->digest;
         created = NULL;
         bool same = strcmp(optimizer_type(before), optimizer_type(configuration)) == 0;
-        status = move_in(made, session, same, error);
+        status = move_in(*made, session, version, same, error);
     }
-    if (status == NORMD_OK) {
-        swap_innards(session, made);
-        *version = session->current->version;
+    if (status != NORMD_OK) {
+        normd_session_destroy(*made);
+        *made = NULL;
     }
-    normd_session_destroy(made);
     json_decref(stripped);
     json_decref(before);
     free(created);
+    return status;
+}
+
+normd_status normd_session_reconfigure(
+    normd_session *session, const json_t *configuration, uint64_t *version, normd_error *error)
+{
+    normd_session *made;
+    uint64_t next = session->current->version + 1;
+    normd_status status = normd_session_remake(session, configuration, next, &made, error);
+    if (status == NORMD_OK) {
+        normd_session_adopt(session, made);
+    }
+    normd_session_destroy(made);
+    *version = session->current->version;
     return status;
 }

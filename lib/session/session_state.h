@@ -41,6 +41,8 @@ typedef struct normd_context {
     struct normd_context *next;
 } normd_context;
 
+typedef struct normd_recalibration normd_recalibration;
+
 enum { NORMD_SESSION_PLANS = 8 };
 
 struct normd_session {
@@ -75,9 +77,9 @@ struct normd_session {
     normd_context *newest;
     normd_context *spare;
     atomic_size_t context_bytes;
-    _Atomic uint64_t oldest_born; /* of the kept contexts, for any thread; UINT64_MAX: none */
-    size_t reserved;              /* of the totals */
-    struct normd_recalibration *recalibration; /* that goes on, or NULL */
+    _Atomic uint64_t oldest_born;       /* of the kept contexts, for any thread; UINT64_MAX: none */
+    size_t reserved;                    /* of the totals */
+    normd_recalibration *recalibration; /* that goes on, or NULL */
 };
 
 /* ---- session.c ---- */
@@ -120,6 +122,30 @@ normd_context *normd_context_find(normd_session *session, uint64_t step);
 /* Takes it out of the kept ones. */
 void normd_context_remove(normd_session *session, normd_context *context);
 void normd_context_drop_all(normd_session *session);
+
+/* ---- reconfigure.c ---- */
+
+/* Another session at `version` with the configuration (of which initial values that are arrays are
+   left out) and with all of this one's state that fits into it. Errors as normd_session_create. */
+normd_status normd_session_remake(const normd_session *session, const json_t *configuration,
+    uint64_t version, normd_session **made, normd_error *error);
+
+/* Gives the session what `made` is, all but its place among the others; `made` is to be destroyed
+   then. */
+void normd_session_adopt(normd_session *session, normd_session *made);
+
+/* ---- lazy.c ---- */
+
+/* Of a session whose features only the first batch tells: another one that knows them, from an x of
+   this shape. What is to be done with the batch is done there; the session adopts it when that
+   succeeded. `publishes`: it makes a new version of its own. BAD_SHAPE when the layers do not take
+   such an x; errors as normd_session_create. */
+normd_status normd_session_materialize(const normd_session *session, const normd_shape *x,
+    bool publishes, normd_session **made, normd_error *error);
+
+/* The model that such a session would have. BAD_SHAPE, TOO_LARGE, INTERNAL. */
+normd_status normd_session_known_model(const normd_engine *engine, const normd_model *lazy,
+    const normd_shape *x, normd_model **model, normd_error *error);
 
 /* ---- recalibrate.c ---- */
 

@@ -25,7 +25,7 @@ static void add_array(const normd_snapshot *snapshot, const normd_layer *layer,
     const char *tensor_name, const char *name, normd_layer_stats *stats)
 {
     const normd_layer_tensor *tensor = normd_layer_find(layer, tensor_name);
-    if (tensor == NULL) {
+    if (tensor == NULL || tensor->elements == 0) {
         return;
     }
     bool parameter = tensor->slab == NORMD_SLAB_PARAMETERS;

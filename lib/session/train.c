@@ -62,6 +62,22 @@ static normd_status train_step(normd_work *work, const normd_train_batch *batch,
     return status;
 }
 
+/* The first batch, which tells the features. */
+static normd_status train_lazy(normd_session *session, const normd_train_batch *batch,
+    normd_train_result *result, normd_error *error)
+{
+    normd_session *made;
+    normd_status status = normd_session_materialize(session, &batch->x->shape, true, &made, error);
+    if (status == NORMD_OK) {
+        status = normd_session_train(made, batch, result, error);
+    }
+    if (status == NORMD_OK) {
+        normd_session_adopt(session, made);
+    }
+    normd_session_destroy(made);
+    return status;
+}
+
 normd_status normd_session_train(normd_session *session, const normd_train_batch *batch,
     normd_train_result *result, normd_error *error)
 {
@@ -69,6 +85,9 @@ normd_status normd_session_train(normd_session *session, const normd_train_batch
     normd_status status = normd_work_check_loss(session->model, error);
     if (status != NORMD_OK) {
         return status;
+    }
+    if (normd_model_is_lazy(session->model)) {
+        return train_lazy(session, batch, result, error);
     }
     normd_work work;
     status = normd_work_begin(&work, session, NORMD_WORK_TRAIN, &batch->x->shape, true, error);

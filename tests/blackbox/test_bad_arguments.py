@@ -170,7 +170,7 @@ CREATE = [
         "BAD_ARGUMENT layers[1].type"),
     Bad("an unknown option", "session.create", layers({**NORM, "epz": 1}),
         "BAD_ARGUMENT layers[0]", "epz"),
-    Bad("no features known", "session.create", layers({"type": "batch_norm"}),
+    Bad("no features known", "session.create", layers({"type": "batch_norm", "lazy": False}),
         "BAD_ARGUMENT layers[0].features"),
     Bad("features that do not fit", "session.create", layers({"type": "linear", "out": 3}, NORM,
         input=2), "BAD_ARGUMENT layers[1].features", "3"),

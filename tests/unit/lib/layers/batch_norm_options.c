@@ -174,7 +174,9 @@ static void an_axis_that_the_input_does_not_have_is_refused_at_once(void **state
             "-2 from the end, got 3"},
         {"{'input': [3, 4], 'layers': [{'type': 'batch_norm2d'}]}",
             "layers[0].type: expected an input of 4 axes before batch_norm2d, got one of 3 axes"},
-        {"{'layers': [{'type': 'batch_norm', 'features': 4}, {'type': 'batch_norm', 'axis': -1}]}",
+        {"{'layers': [{'type': 'batch_norm', 'features': 4}, {'type': 'batch_norm', 'axis': -1, "
+         "'lazy': "
+         "false}]}",
             "layers[1].features: expected a number, since neither `input` nor an earlier layer "
             "tells it; got nothing"},
     };

@@ -71,7 +71,8 @@ static void mistakes_are_named(void **state)
     fixture_refused(&f, "{'layers': [{'type': 'flatten', 'start_dim': 0}]}", NORMD_BAD_ARGUMENT,
         "layers[0].start_dim: expected an integer in [1, 7], got 0");
     fixture_refused(&f,
-        "{'input': [3, null], 'layers': [{'type': 'flatten'}, {'type': 'linear', 'out': 2}]}",
+        "{'input': [3, null], 'layers': [{'type': 'flatten'}, {'type': 'linear', 'out': 2, 'lazy': "
+        "false}]}",
         NORMD_BAD_ARGUMENT,
         "layers[1].in: expected a number, since neither `input` nor an earlier layer tells it; got "
         "nothing");

@@ -12,10 +12,11 @@ static void mistakes_are_named(void **state)
         "layers: expected a list of 1 to 1024 maps, got []");
     fixture_refused(&f, "{'layers': [{'features': 3}]}", NORMD_BAD_ARGUMENT,
         "layers[0].type: expected the kind of the layer, got nothing");
-    fixture_refused(&f, "{'layers': [{'type': 'batch_norm'}]}", NORMD_BAD_ARGUMENT,
+    fixture_refused(&f, "{'layers': [{'type': 'batch_norm', 'lazy': false}]}", NORMD_BAD_ARGUMENT,
         "layers[0].features: expected a number, since neither `input` nor an earlier layer tells "
         "it; got nothing");
-    fixture_refused(&f, "{'layers': [{'type': 'linear', 'out': 3}]}", NORMD_BAD_ARGUMENT,
+    fixture_refused(&f, "{'layers': [{'type': 'linear', 'out': 3, 'lazy': false}]}",
+        NORMD_BAD_ARGUMENT,
         "layers[0].in: expected a number, since neither `input` nor an earlier layer tells it; got "
         "nothing");
     fixture_refused(&f, "{'layers': [{'type': 'linear', 'in': 3}]}", NORMD_BAD_ARGUMENT,
