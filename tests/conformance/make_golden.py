@@ -10,6 +10,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import make_keras  # noqa: E402
 import make_norms  # noqa: E402
+import make_optimizers  # noqa: E402
 import make_pytorch  # noqa: E402
 import make_statistics  # noqa: E402
 
@@ -18,3 +19,4 @@ if __name__ == "__main__":
     make_statistics.make()
     make_keras.make()
     make_norms.make()
+    make_optimizers.make()
