@@ -32,15 +32,7 @@ static void read_channels(
     }
     conv->out = (size_t)normd_options_integer(options, out, 1, 1, MAX_CHANNELS);
     const char *in = normd_layer_key(options, "in", "in_channels");
-    conv->in =
-        (size_t)normd_options_integer(options, in, (int64_t)before->channels, 1, MAX_CHANNELS);
-    if (conv->in == 0) {
-        normd_options_fail(options, in,
-            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
-    } else if (before->channels != 0 && conv->in != before->channels) {
-        normd_options_fail(
-            options, in, "expected %zu, what comes before, got %zu", before->channels, conv->in);
-    }
+    conv->in = normd_layer_read_features(&conv->base, source, in, before->channels, MAX_CHANNELS);
     conv->groups = (size_t)normd_options_integer(options, "groups", 1, 1, MAX_CHANNELS);
     if (conv->in % conv->groups != 0 || conv->out % conv->groups != 0) {
         normd_options_fail(options, "groups",
@@ -115,11 +107,12 @@ static json_t *conv2d_describe(const normd_layer *layer, normd_convention conven
 {
     const normd_conv2d *conv = (const normd_conv2d *)layer;
     bool keras = convention == NORMD_KERAS;
-    json_t *map = json_pack("{s:s, s:I, s:I, s:I, s:b, s:s, s:b}", "type", layer->operations->type,
-        "in", (json_int_t)conv->in, keras ? "filters" : "out", (json_int_t)conv->out, "groups",
-        (json_int_t)conv->groups, keras ? "use_bias" : "bias", (int)conv->bias, "data_format",
+    json_t *map = json_pack("{s:s, s:I, s:I, s:b, s:s, s:b}", "type", layer->operations->type,
+        keras ? "filters" : "out", (json_int_t)conv->out, "groups", (json_int_t)conv->groups,
+        keras ? "use_bias" : "bias", (int)conv->bias, "data_format",
         normd_images_format_name(conv->channels_last), "trainable", (int)conv->trainable);
-    if (map == NULL || !normd_window_put(map, &conv->window, convention, &window_rules) ||
+    if (map == NULL || !normd_layer_put_features(map, layer, "in", conv->in) ||
+        !normd_window_put(map, &conv->window, convention, &window_rules) ||
         !normd_layer_put_initializers(map, layer, convention)) {
         json_decref(map);
         return NULL;

@@ -12,7 +12,7 @@ enum {
 static size_t rows_together(const normd_conv2d_plan *plan, size_t row_bytes)
 {
     size_t height = plan->y.extent[0];
-    size_t rows = COLUMNS_BYTES / row_bytes;
+    size_t rows = row_bytes == 0 ? height : COLUMNS_BYTES / row_bytes; /* 0: lazy */
     size_t images = plan->x.images;
     if (images < ENOUGH_BLOCKS) {
         size_t cuts = images == 0 ? 1 : (ENOUGH_BLOCKS + images - 1) / images;

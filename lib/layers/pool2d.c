@@ -3,14 +3,19 @@
 
 #include <stdlib.h>
 
-static const normd_window_rules window_rules = {
+/* Keras' MaxPooling2D has a default, its AveragePooling2D none. */
+static const normd_window_rules max_rules = {
     .kernel_name = {"kernel_size", "pool_size"},
     .kernel_default = 2,
     .pools = true,
 };
+static const normd_window_rules avg_rules = {
+    .kernel_name = {"kernel_size", "pool_size"},
+    .pools = true,
+};
 
-static normd_pool2d *create(
-    const normd_layer_source *source, const normd_layer_operations *operations)
+static normd_pool2d *create(const normd_layer_source *source,
+    const normd_layer_operations *operations, const normd_window_rules *rules)
 {
     normd_pool2d *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
@@ -20,20 +25,20 @@ static normd_pool2d *create(
     pool->base.dtype = source->dtype;
     pool->channels_last = normd_images_read_format(source);
     normd_images before = normd_images_before(source, pool->channels_last);
-    normd_window_read(&pool->window, source, &window_rules);
+    normd_window_read(&pool->window, source, rules);
     normd_window_flow(&pool->window, source, &before, before.channels, pool->channels_last);
     return pool;
 }
 
 static normd_layer *max_create(const normd_layer_source *source)
 {
-    normd_pool2d *pool = create(source, &normd_max_pool2d_operations);
+    normd_pool2d *pool = create(source, &normd_max_pool2d_operations, &max_rules);
     return pool == NULL ? NULL : &pool->base;
 }
 
 static normd_layer *avg_create(const normd_layer_source *source)
 {
-    normd_pool2d *pool = create(source, &normd_avg_pool2d_operations);
+    normd_pool2d *pool = create(source, &normd_avg_pool2d_operations, &avg_rules);
     if (pool == NULL) {
         return NULL;
     }
@@ -52,7 +57,7 @@ static json_t *max_describe(const normd_layer *layer, normd_convention conventio
     const normd_pool2d *pool = (const normd_pool2d *)layer;
     json_t *map = json_pack("{s:s, s:s}", "type", layer->operations->type, "data_format",
         normd_images_format_name(pool->channels_last));
-    if (map == NULL || !normd_window_put(map, &pool->window, convention, &window_rules)) {
+    if (map == NULL || !normd_window_put(map, &pool->window, convention, &max_rules)) {
         json_decref(map);
         return NULL;
     }

@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import make_keras  # noqa: E402
+import make_layers  # noqa: E402
 import make_norms  # noqa: E402
 import make_optimizers  # noqa: E402
 import make_pytorch  # noqa: E402
@@ -18,5 +19,6 @@ if __name__ == "__main__":
     make_pytorch.make()
     make_statistics.make()
     make_keras.make()
+    make_layers.make()
     make_norms.make()
     make_optimizers.make()

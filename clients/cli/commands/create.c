@@ -190,7 +190,9 @@ const normd_cli_command normd_command_create = {
                "number behind\n"
                "linear is its out, behind batch_norm and instance_norm its features, behind "
                "layer_norm and\n"
-               "rms_norm its normalized_shape, behind group_norm its num_groups.",
+               "rms_norm its normalized_shape, behind group_norm its num_groups, behind conv2d its "
+               "out,\n"
+               "behind max_pool2d and avg_pool2d their kernel_size, behind dropout its p.",
     .examples =
         "  normctl create digits --input 64 --layers \"linear 128, batch_norm, relu, linear 10\" "
         "\\\n"

@@ -56,6 +56,13 @@ static const char *number_key(const char *type)
         const char *type, *key;
     } keys[] = {
         {"linear", "out"},
+        {"dense", "units"},
+        {"conv2d", "out"},
+        {"max_pool2d", "kernel_size"},
+        {"avg_pool2d", "kernel_size"},
+        {"dropout", "p"},
+        {"leaky_relu", "negative_slope"},
+        {"elu", "alpha"},
         {"batch_norm", "features"},
         {"layer_norm", "normalized_shape"},
         {"rms_norm", "normalized_shape"},
@@ -68,6 +75,17 @@ static const char *number_key(const char *type)
         }
     }
     return NULL;
+}
+
+/* Whether the bare number may be a fraction, and is one. */
+static bool takes_fraction(const char *type, const json_t *number)
+{
+    static const char *const types[] = {"dropout", "leaky_relu", "elu"};
+    bool takes = false;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        takes = takes || strcmp(type, types[i]) == 0;
+    }
+    return takes && json_is_real(number);
 }
 
 /* Adds one word behind the type: key=value, or a bare number. */
@@ -86,7 +104,7 @@ static normd_status add_word(json_t *map, const char *type, const char *word, co
     }
     json_t *json = read_value(value, (size_t)(end - value));
     if (key == NULL || key_length == 0 || value == end ||
-        (equals == NULL && !json_is_integer(json))) {
+        (equals == NULL && !json_is_integer(json) && !takes_fraction(type, json))) {
         json_decref(json);
         return normd_error_set(error, NORMD_BAD_ARGUMENT,
             "%s (%s): expected key=value%s%s, got \"%.*s\"", name, type,

@@ -11,10 +11,10 @@
  *
  *   linear 128, batch_norm momentum=0.2 eps=1e-3, relu, linear 10 bias=false
  *
- * Layers are separated by commas; a layer is its type, for `linear` and the norms optionally a
- * number (`out`; `features`, `normalized_shape` or `num_groups`), then options as key=value. A
- * value is JSON where it reads as JSON (numbers, true, null, [..], {..}, "..."), else a word. What
- * the types and keys mean is the daemon's to judge.
+ * Layers are separated by commas; a layer is its type, for many types optionally a number (the
+ * `out` of linear and conv2d, the `features` of batch_norm, the `p` of dropout, and so on), then
+ * options as key=value. A value is JSON where it reads as JSON (numbers, true, null, [..], {..},
+ * "..."), else a word. What the types and keys mean is the daemon's to judge.
  */
 
 /* The list of layer maps; a new reference. NULL with `error` on a mistake, which names the layer.

@@ -261,7 +261,7 @@ static void mistakes_are_named(void **state)
             "layers[0].kernel_size: expected the window's height and width, got nothing"},
         {"'input': [3, 8, 8], 'layers': [{'type': 'conv2d', 'kernel_size': 3}]",
             "layers[0].out: expected the number of output channels, got nothing"},
-        {"'layers': [{'type': 'conv2d', 'out': 2, 'kernel_size': 3}]",
+        {"'layers': [{'type': 'conv2d', 'out': 2, 'kernel_size': 3, 'lazy': false}]",
             "layers[0].in: expected a number, since neither `input` nor an earlier layer tells it; "
             "got nothing"},
         {"'input': [3, 8, 8], 'layers': [{'type': 'conv2d', 'in': 4, 'out': 2, 'kernel_size': 3}]",

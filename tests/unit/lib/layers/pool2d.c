@@ -120,7 +120,7 @@ static void options_are_described_in_the_words_of_either_framework(void **state)
     normd_session *session = fixture_session(&f,
         "{'input': [null, null, 3], 'convention': 'keras', 'layers': [{'type': 'conv2d', "
         "'filters': 4, 'kernel_size': 3, 'padding': 'same', 'strides': [2, 1]}, {'type': "
-        "'avg_pool2d'}]}");
+        "'avg_pool2d', 'pool_size': 2}]}");
     normd_snapshot *snapshot = normd_session_snapshot(session);
     static const char *const expected[NORMD_CONVENTION_COUNT] = {
         [NORMD_PYTORCH] =
