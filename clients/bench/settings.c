@@ -16,6 +16,7 @@ enum {
     SHAPE,
     MODEL,
     LOSS,
+    OPTIMIZER,
     SESSIONS,
     CONNECTIONS,
     PIPELINE,
@@ -38,6 +39,7 @@ static const normd_argument options[ROWS] = {
     [SHAPE] = {"shape", "SHAPE", "of a batch: 64x256 (default), 32x64x28x28"},
     [MODEL] = {"model", "TEXT", "the layers, as normctl create takes them (batch_norm)"},
     [LOSS] = {"loss", "NAME", "for train: mse (default) or cross_entropy"},
+    [OPTIMIZER] = {"optimizer", "TEXT", "for train, as normctl create takes it (sgd)"},
     [SESSIONS] = {"sessions", "N", "spread the connections over N sessions (1)"},
     [CONNECTIONS] = {"connections", "N", "(50)"},
     [PIPELINE] = {"pipeline", "N", "requests in flight on each connection (1)"},
@@ -89,15 +91,20 @@ static void read_method(
         "--method: expected infer, train, forward, stats or ping, got \"%s\"", name);
 }
 
-/* A mistake in the text is one of usage; what the layers mean is the daemon's to judge. */
-static void check_model(const char *model, normd_error *error)
+/* A mistake in a text is one of usage; what the layers mean is the daemon's to judge. */
+static void check_texts(const normd_bench_settings *settings, normd_error *error)
 {
     normd_error reason;
-    json_t *layers = normd_model_text_layers(model, &reason);
+    json_t *layers = normd_model_text_layers(settings->model, &reason);
     if (layers == NULL && error->status == NORMD_OK) {
         normd_error_set(error, NORMD_BAD_ARGUMENT, "--model: %.400s", reason.message);
     }
+    json_t *optimizer = normd_model_text_option(settings->optimizer, "--optimizer", &reason);
+    if (optimizer == NULL && error->status == NORMD_OK) {
+        normd_error_set(error, NORMD_BAD_ARGUMENT, "%.400s", reason.message);
+    }
     json_decref(layers);
+    json_decref(optimizer);
 }
 
 static void read_words(
@@ -107,12 +114,13 @@ static void read_words(
     const char *shape = value[SHAPE] != NULL ? value[SHAPE] : "64x256";
     settings->model = value[MODEL] != NULL ? value[MODEL] : "batch_norm";
     settings->loss = value[LOSS] != NULL ? value[LOSS] : "mse";
+    settings->optimizer = value[OPTIMIZER] != NULL ? value[OPTIMIZER] : "sgd";
     settings->churn = value[CHURN] != NULL;
     settings->format = value[JSON] != NULL  ? NORMD_BENCH_JSON
                        : value[CSV] != NULL ? NORMD_BENCH_CSV
                                             : NORMD_BENCH_TEXT;
     read_method(arguments, settings, error);
-    check_model(settings->model, error);
+    check_texts(settings, error);
     if (error->status == NORMD_OK &&
         (!normd_number_parse_shape(shape, &settings->shape) || settings->shape.rank < 2)) {
         normd_error_set(error, NORMD_BAD_ARGUMENT,

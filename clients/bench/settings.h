@@ -30,6 +30,7 @@ typedef struct normd_bench_settings {
     normd_shape shape; /* of a batch */
     const char *model; /* the layers */
     const char *loss;
+    const char *optimizer;
     size_t connections, pipeline, threads, sessions;
     uint64_t requests; /* 0: as many as fit into `seconds` */
     double seconds;

@@ -48,12 +48,13 @@ static bool make_array(const normd_shape *shape, size_t classes, uint64_t seed, 
 }
 
 static normd_client_status create_session(normd_workload *workload,
-    const normd_bench_settings *settings, const json_t *layers, size_t index, normd_error *error)
+    const normd_bench_settings *settings, const json_t *layers, const json_t *optimizer,
+    size_t index, normd_error *error)
 {
     char name[64];
     session_name(index, name);
     bool train = settings->method == NORMD_BENCH_TRAIN;
-    normd_client_begin(workload->client, "session.create", 3u + train);
+    normd_client_begin(workload->client, "session.create", 3u + 2u * train);
     normd_client_put_string(workload->client, "session", name);
     normd_json_pack(normd_client_put(workload->client, "layers"), layers);
     msgpack_packer *packer = normd_client_put(workload->client, "input");
@@ -63,6 +64,7 @@ static normd_client_status create_session(normd_workload *workload,
     }
     if (train) {
         normd_client_put_string(workload->client, "loss", settings->loss);
+        normd_json_pack(normd_client_put(workload->client, "optimizer"), optimizer);
     }
     normd_client_answer *answer;
     normd_client_status status = normd_client_call(workload->client, &answer, error);
@@ -173,11 +175,15 @@ static normd_client_status prepare(
     normd_array target = {.data = NULL};
     if (method != NORMD_BENCH_PING) {
         json_t *layers = normd_model_text_layers(settings->model, error);
-        status = layers == NULL ? NORMD_CLIENT_REFUSED : NORMD_CLIENT_OK;
+        json_t *optimizer =
+            layers == NULL ? NULL
+                           : normd_model_text_option(settings->optimizer, "--optimizer", error);
+        status = optimizer == NULL ? NORMD_CLIENT_REFUSED : NORMD_CLIENT_OK;
         for (size_t k = 0; k < workload->count && status == NORMD_CLIENT_OK; k++) {
-            status = create_session(workload, settings, layers, k, error);
+            status = create_session(workload, settings, layers, optimizer, k, error);
         }
         json_decref(layers);
+        json_decref(optimizer);
     }
     bool wants_x = method != NORMD_BENCH_PING && method != NORMD_BENCH_STATS;
     if (status == NORMD_CLIENT_OK && wants_x &&

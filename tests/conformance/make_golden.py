@@ -8,6 +8,7 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+import make_digits  # noqa: E402
 import make_keras  # noqa: E402
 import make_layers  # noqa: E402
 import make_norms  # noqa: E402
@@ -16,6 +17,7 @@ import make_pytorch  # noqa: E402
 import make_statistics  # noqa: E402
 
 if __name__ == "__main__":
+    make_digits.make()
     make_pytorch.make()
     make_statistics.make()
     make_keras.make()
