@@ -169,6 +169,12 @@ static bool is_finite(const forward_loop *loop, const void *values, size_t index
     return values == NULL || isfinite(normd_value_load(loop->norm->base.dtype, values, index));
 }
 
+static bool has_correction(const forward_loop *loop, size_t channel)
+{
+    const double *r = loop->kept.correction, *d = loop->kept.shift;
+    return r == NULL || (isfinite(r[channel]) && isfinite(d[channel]));
+}
+
 /* Whether all statistics of a feature are finite after the pass. */
 static bool is_moved_well(const forward_loop *loop, size_t feature)
 {
@@ -194,18 +200,19 @@ static normd_status refuse(const forward_loop *loop, normd_error *error)
         if (!is_finite(loop, loop->kept.mean_high, c) || !isfinite(moments->m2[c])) {
             return refuse_feature(loop, feature, error);
         }
+        if (!is_finite(loop, loop->kept.bias, c) || !has_correction(loop, c)) {
+            return normd_error_set(error, NORMD_NOT_FINITE,
+                "%s: expected values whose renormalization is finite in %s, got r %g and d %g in "
+                "feature %zu",
+                loop->pass->input_name, type, loop->kept.correction[c], loop->kept.shift[c],
+                feature);
+        }
         if (!is_finite(loop, loop->kept.scale, c)) {
             return normd_error_set(error, NORMD_NOT_FINITE,
                 "%s: expected values whose gamma / sqrt(variance + eps) is finite in %s, got "
                 "variance %g with eps %g in feature %zu",
                 loop->pass->input_name, type, moments->m2[c] / count_of(loop, c), loop->norm->eps,
                 feature);
-        }
-        if (!is_finite(loop, loop->kept.bias, c)) {
-            return normd_error_set(error, NORMD_NOT_FINITE,
-                "%s: expected values whose renormalization, beta + gamma * d, is finite in %s, got "
-                "d %g in feature %zu",
-                loop->pass->input_name, type, loop->kept.shift[c], feature);
         }
         if (!is_moved_well(loop, feature)) {
             return refuse_feature(loop, feature, error);
