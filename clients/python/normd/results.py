@@ -121,6 +121,9 @@ class LayerStats(NamedTuple):
     running_var: Optional[np.ndarray]
     weight: Optional[np.ndarray]
     bias: Optional[np.ndarray]
+    running_std: Optional[np.ndarray] = None  # these three with renorm alone
+    renorm_mean: Optional[np.ndarray] = None
+    renorm_std: Optional[np.ndarray] = None
 
 
 class Stats(NamedTuple):
@@ -135,6 +138,9 @@ _KERAS_NAMES = {
     "running_var": "moving_variance",
     "weight": "gamma",
     "bias": "beta",
+    "running_std": "moving_stddev",
+    "renorm_mean": "renorm_mean",
+    "renorm_std": "renorm_stddev",
 }
 
 
