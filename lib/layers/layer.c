@@ -193,6 +193,7 @@ void normd_layer_declare(
         normd_initializer_read(
             source->options, own->init_key, own->init_default, &target, &own->init);
     }
+    normd_layer_read_penalties(own, source);
 }
 
 normd_initializer_target normd_layer_target(const normd_layer_tensor *tensor)
@@ -219,6 +220,7 @@ bool normd_layer_put_initializers(
             json_t *init = json_deep_copy(tensor->init);
             ok = normd_layer_put(map, tensor->init_name[convention], init);
         }
+        ok = ok && normd_layer_put_penalties(map, tensor, convention);
     }
     return ok;
 }

@@ -9,6 +9,8 @@
 #include "lib/layers/compute.h"
 #include "lib/optimizers/optimizer.h"
 #include "lib/options/options.h"
+#include "lib/penalties/constraint.h"
+#include "lib/penalties/regularizer.h"
 
 /*
  * A layer: what it reads from its options, the tensors it owns, and its two passes. A kind of layer
@@ -47,6 +49,9 @@ typedef struct normd_layer_tensor {
     size_t fan_in, fan_out;
     const char *init_key;
     json_t *init;
+    /* Of a parameter, set by declare. */
+    normd_regularizer regularizer;
+    normd_constraint constraint;
 } normd_layer_tensor;
 
 enum { NORMD_LAYER_MAX_TENSORS = 8 };
@@ -186,9 +191,18 @@ void normd_layer_declare(
 /* What the tensor's initial values are read for: all but where they come from and go to. */
 normd_initializer_target normd_layer_target(const normd_layer_tensor *tensor);
 
-/* Puts the description of every tensor's initial values into `map`; false when out of memory. */
+/* Puts the description of every tensor's initial values, and its regularizer and constraint, into
+   `map`; false when out of memory. */
 bool normd_layer_put_initializers(
     json_t *map, const normd_layer *layer, normd_convention convention);
+
+/* Reads the regularizer and the constraint of a parameter whose initial values have an option:
+   "weight_regularizer" beside "weight_init", "kernel_regularizer" beside "kernel_initializer". */
+void normd_layer_read_penalties(normd_layer_tensor *tensor, const normd_layer_source *source);
+
+/* Puts those that are there into `map`; false when out of memory. */
+bool normd_layer_put_penalties(
+    json_t *map, const normd_layer_tensor *tensor, normd_convention convention);
 
 /* The tensor of that name, or NULL. */
 const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char *name);

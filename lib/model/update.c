@@ -4,6 +4,7 @@
 
 #include "lib/model/accumulate.h"
 #include "lib/model/clip.h"
+#include "lib/model/penalize.h"
 #include "lib/optimizers/step.h"
 
 /* Values that are copied, stepped and checked at one go, while they are in the first cache. */
@@ -144,5 +145,6 @@ normd_status normd_pass_update(const normd_model_update *update, normd_error *er
         &model->compute, model->parameter_values, model->update_tiles, update_tile, &loop);
     normd_buffer_release(factors);
     bool broken = atomic_load_explicit(&loop.broken, memory_order_relaxed);
+    normd_model_constrain(model, update->new_parameters);
     return broken ? not_finite("parameters", error) : NORMD_OK;
 }

@@ -29,7 +29,7 @@ typedef struct normd_attachments {
     size_t count;
 } normd_attachments;
 
-enum { NORMD_OPTIONS_MAX_KEYS = 32, NORMD_OPTIONS_PATH_BYTES = 96 };
+enum { NORMD_OPTIONS_MAX_KEYS = 48, NORMD_OPTIONS_PATH_BYTES = 96 };
 
 typedef struct normd_options {
     const json_t *map;

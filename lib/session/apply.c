@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/model/penalize.h"
 #include "lib/session/session_state.h"
 
 normd_status normd_session_check_gradients(
@@ -46,6 +47,8 @@ normd_status normd_session_apply(
         .version = base->version + 1,
         .steps = base->steps + due,
     };
+    normd_model_add_penalty_gradients(
+        session->model, normd_slab_data(base->parameters), session->gradients);
     normd_status status = make_change(session, due, &change, error);
     if (status != NORMD_OK) {
         normd_slab_release(change.parameters);

@@ -159,13 +159,10 @@ normd_status normd_session_step(normd_session *session, uint64_t *version, normd
         status = normd_error_set(error, NORMD_BAD_ARGUMENT,
             "step: expected gradients accumulated by backward with apply false, got none");
     } else {
-        swap_accumulated(session);
+        /* A copy: a step adds the penalties to its gradients, and may fail. */
+        memcpy(session->gradients, session->accumulated, session->model->parameter_bytes);
         status = normd_session_apply(session, NULL, error);
-        if (status == NORMD_OK) {
-            session->has_accumulated = false;
-        } else {
-            swap_accumulated(session);
-        }
+        session->has_accumulated = status != NORMD_OK;
     }
     *version = session->current->version;
     return status;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/model/penalize.h"
 #include "lib/session/session_state.h"
 
 /* It reads x where it lies, or a converted copy. */
@@ -52,8 +53,14 @@ normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_train
             .target = batch->target,
             .sample_weight = batch->sample_weight,
         };
+        double penalty = 0.0;
         status = normd_loss_run(model->loss, &loss, error);
         if (status == NORMD_OK) {
+            const char *parameters = normd_slab_data(snapshot->parameters);
+            status = normd_model_penalty(model, parameters, &penalty, error);
+        }
+        if (status == NORMD_OK) {
+            loss.loss += penalty;
             normd_work_take_result(&loss, result);
         }
     }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/model/penalize.h"
 #include "lib/session/session_state.h"
 
 void normd_work_take_result(const normd_loss_pass *pass, normd_train_result *result)
@@ -13,7 +14,7 @@ void normd_work_take_result(const normd_loss_pass *pass, normd_train_result *res
     memcpy(result->metric, pass->metric, pass->metrics * sizeof pass->metric[0]);
 }
 
-/* The loss, and its gradient over the output. */
+/* The loss with the penalties, and its gradient over the output. */
 static normd_status run_loss(normd_work *work, const normd_train_batch *batch,
     normd_train_result *result, normd_error *error)
 {
@@ -26,7 +27,13 @@ static normd_status run_loss(normd_work *work, const normd_train_batch *batch,
         .sample_weight = batch->sample_weight,
         .gradient = work->y.array.data,
     };
+    double penalty = 0.0;
     normd_status status = normd_loss_run(model->loss, &loss, error);
+    if (status == NORMD_OK) {
+        const char *parameters = normd_slab_data(work->session->current->parameters);
+        status = normd_model_penalty(model, parameters, &penalty, error);
+        loss.loss += penalty;
+    }
     if (status == NORMD_OK && !model->propagates_nonfinite && !isfinite(loss.loss)) {
         status = normd_error_set(error, NORMD_NOT_FINITE,
             "loss: expected x and target that lead to a finite loss, got %g", loss.loss);

@@ -13,6 +13,7 @@ import make_keras  # noqa: E402
 import make_layers  # noqa: E402
 import make_norms  # noqa: E402
 import make_optimizers  # noqa: E402
+import make_penalties  # noqa: E402
 import make_pytorch  # noqa: E402
 import make_statistics  # noqa: E402
 
@@ -24,3 +25,4 @@ if __name__ == "__main__":
     make_layers.make()
     make_norms.make()
     make_optimizers.make()
+    make_penalties.make()
