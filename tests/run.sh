@@ -16,17 +16,21 @@ Installs the Debian packages that are missing, builds, and runs every test.
   --fuzz SECONDS   each fuzz target for so long (Clang)
   --soak SECONDS   normbench with random connects and disconnects for so long, then a look at leaks
                    and at resident memory
+  --live N|Ns      N random cases, or cases for N seconds, beside the newest PyTorch and Keras, which
+                   are installed into the build folder (some gigabytes)
   --neon           the kernels on aarch64 under user-mode qemu: the same bits as on this machine
   --no-install     do not install packages
   --clean          remove the build folder first
 
-What stands behind -- goes to ctest: "tests/run.sh -- -R session" runs the tests of that name.
+What stands behind -- goes to ctest: "tests/run.sh -- -R session" runs the tests of that name. With
+--live it goes to the live tier: "tests/run.sh --live 1 -- --seed 7" does that case again.
 EOF
 }
 
 presets=(release)
 fuzz_seconds=0
 soak_seconds=0
+live=
 neon=no
 install=yes
 clean=no
@@ -36,6 +40,7 @@ while [ $# -gt 0 ]; do
     --all-presets) presets=(release asan-ubsan tsan) ;;
     --fuzz) fuzz_seconds=${2:?--fuzz needs seconds} && shift ;;
     --soak) soak_seconds=${2:?--soak needs seconds} && shift ;;
+    --live) live=${2:?--live needs a number of cases, or seconds as in 60s} && shift ;;
     --neon) neon=yes ;;
     --no-install) install=no ;;
     --clean) clean=yes ;;
@@ -65,15 +70,37 @@ run_preset() {
         ctest --test-dir "$folder" --output-on-failure --parallel 2 "$@"
 }
 
+# run_live AMOUNT [ARGUMENTS]: the property test with the frameworks.
+run_live() {
+    local amount=$1 peers=build/live-peers
+    shift
+    say "== Building (release)"
+    build_quietly cmake --preset release
+    build_quietly cmake --build --preset release --target normd
+    [ -x "$peers/bin/python" ] || python3 -m venv "$peers"
+    if [ "$install" = yes ]; then
+        say "Installing PyTorch and Keras into $peers"
+        "$peers/bin/pip" install --quiet --upgrade torch keras numpy msgpack
+    fi
+    case $amount in
+    *s) set -- --seconds "${amount%s}" "$@" ;;
+    *) set -- --cases "$amount" "$@" ;;
+    esac
+    KERAS_BACKEND=torch "$peers/bin/python" tests/conformance/live/run.py "$@"
+}
+
 if [ "$install" = yes ]; then
     install_missing "${packages_to_build[@]}" "${packages_to_test[@]}"
     [ "$fuzz_seconds" -eq 0 ] || install_missing clang libclang-rt-14-dev
+    [ -z "$live" ] || install_missing python3-venv
     [ "$neon" = no ] || install_missing "${packages_to_cross_compile[@]}"
 fi
 if [ "$fuzz_seconds" -gt 0 ]; then
     tests/fuzz/run.sh "$fuzz_seconds"
 elif [ "$soak_seconds" -gt 0 ]; then
     tests/soak/run.sh "$soak_seconds"
+elif [ -n "$live" ]; then
+    run_live "$live" "$@"
 elif [ "$neon" = yes ]; then
     tests/cross/run.sh
 else

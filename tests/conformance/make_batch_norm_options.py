@@ -90,16 +90,18 @@ class Data:
     """The batches of a rank; all cases of a file share them."""
 
     def __init__(self, golden: GoldenFile, rank: int) -> None:
-        random = np.random.default_rng(rank)
-        shape = SHAPES[rank]
-        growth = 1 + np.arange(STEPS + 1).reshape((-1,) + (1,) * rank) / 4
-        self.x = self._grid(random.normal(size=(STEPS + 1, *shape)) * growth + 0.5)
-        self.dy = self._grid(random.normal(size=(STEPS, *shape)))
+        self.draw(np.random.default_rng(rank), SHAPES[rank], STEPS)
         self.stored = {
             "x": golden.keep("x", (self.x * GRID).astype(np.int16)),
             "dy": golden.keep("dy", (self.dy * GRID).astype(np.int16)),
             "grid": GRID,
         }
+
+    def draw(self, random: np.random.Generator, shape: tuple, steps: int) -> None:
+        """Batches whose spread grows, one more than steps, and gradients."""
+        growth = 1 + np.arange(steps + 1).reshape((-1,) + (1,) * len(shape)) / 4
+        self.x = self._grid(random.normal(size=(steps + 1, *shape)) * growth + 0.5)
+        self.dy = self._grid(random.normal(size=(steps, *shape)))
 
     @staticmethod
     def _grid(values: np.ndarray) -> np.ndarray:
@@ -217,8 +219,10 @@ class KerasNorm:
         """y; moves the running statistics."""
         variance = self.parts["running_var"]
         before = variance.value.detach().clone()
-        y = self.layer(x, training=not self.options.get("frozen_stats", False))
-        if self.options.get("running_variance") == "unbiased":
+        learns = not self.options.get("frozen_stats", False)
+        y = self.layer(x, training=learns)
+        moves = learns and self.layer.trainable
+        if self.options.get("running_variance") == "unbiased" and moves:
             # TensorFlow's fused kernel: the batch's variance with Bessel's correction.
             others = [i for i in range(x.ndim) if i != self.axis % x.ndim]
             momentum = self.layer.momentum
@@ -248,7 +252,7 @@ def run(golden: GoldenFile, key: str, norm: Any, data: Data, dtype: str, case: D
     """Ten steps and inference; adds the case."""
     results: Dict[str, List[np.ndarray]] = {"y": [], "dx": []}
     states: List[Dict[str, np.ndarray]] = []
-    for step in range(STEPS):
+    for step in range(len(data.dy)):
         values = data.x[step].copy()
         for at, index, what in case.get("nonfinite", []):
             if at == step:
@@ -261,7 +265,7 @@ def run(golden: GoldenFile, key: str, norm: Any, data: Data, dtype: str, case: D
         results["dx"].append(x.grad.numpy())
         states.append(norm.state())
     with torch.no_grad():
-        y = norm.infer(torch.from_numpy(data.x[STEPS].astype(dtype)))
+        y = norm.infer(torch.from_numpy(data.x[-1].astype(dtype)))
     case["y"] = golden.keep(f"{key}/y", np.stack(results["y"]))
     case["dx"] = golden.keep(f"{key}/dx", np.stack(results["dx"]))
     case["eval_y"] = golden.keep(f"{key}/eval_y", y.numpy())
