@@ -24,10 +24,10 @@ static inline double of_logit(double y, double t, double positive, double *slope
 
 /* Of a probability, which Keras keeps between epsilon and 1 - epsilon; outside there is no
    gradient. */
-static inline double of_probability(double y, double t, double positive, double *slope)
+static inline double of_probability(
+    const normd_loss *loss, double y, double t, double positive, double *slope)
 {
-    const double most = 1.0 - NORMD_LOSS_EPSILON;
-    double s = y < NORMD_LOSS_EPSILON ? NORMD_LOSS_EPSILON : y > most ? most : y;
+    double s = y < loss->lowest ? loss->lowest : y > loss->highest ? loss->highest : y;
     *slope = y < s || y > s ? 0.0 : (1.0 - t) / (1.0 - s) - positive * t / s;
     return -(positive * t * log(s) + (1.0 - t) * log1p(-s));
 }
@@ -39,7 +39,7 @@ static inline double binary(
     double positive = normd_weights_at(&loss->pos_weight, column);
     double smooth = t * (1.0 - loss->label_smoothing) + 0.5 * loss->label_smoothing;
     double value = loss->from_logits ? of_logit(y, smooth, positive, slope)
-                                     : of_probability(y, smooth, positive, slope);
+                                     : of_probability(loss, y, smooth, positive, slope);
     *slope *= weight;
     return weight * value;
 }

@@ -124,27 +124,27 @@ static double of_logits(double *y, size_t best, const double *share, size_t clas
 
 /* With q_c = y_c / S clipped to p_c: dloss/dy_k = (sum of the shares not clipped - a_k / q_k) / S,
    where a_k counts as 0 if it is clipped. */
-static double of_probabilities(double *y, const double *share, size_t classes)
+static double of_probabilities(
+    const normd_loss *loss, double *y, const double *share, size_t classes)
 {
-    const double most = 1.0 - NORMD_LOSS_EPSILON;
     double sum = 0.0;
     double total = 0.0;
-    double loss = 0.0;
+    double value = 0.0;
     for (size_t c = 0; c < classes; c++) {
         sum += y[c];
     }
     for (size_t c = 0; c < classes; c++) {
         double q = y[c] / sum;
-        double p = q < NORMD_LOSS_EPSILON ? NORMD_LOSS_EPSILON : q > most ? most : q;
+        double p = q < loss->lowest ? loss->lowest : q > loss->highest ? loss->highest : q;
         bool clipped = q < p || q > p;
-        loss -= share[c] * log(p);
+        value -= share[c] * log(p);
         total += clipped ? 0.0 : share[c];
         y[c] = clipped ? 0.0 : -share[c] / q;
     }
     for (size_t c = 0; c < classes; c++) {
         y[c] = (total + y[c]) / sum;
     }
-    return loss;
+    return value;
 }
 
 static void entropy_row(const entropy_loop *loop, size_t row, double *column, double *sums)
@@ -165,7 +165,7 @@ static void entropy_row(const entropy_loop *loop, size_t row, double *column, do
         fill_shares(loop, row, (size_t)label, share);
         double weight = sample_weight * normd_weights_at(&loss->class_weight, (size_t)label);
         double value = loss->from_logits ? of_logits(column, best, share, classes)
-                                         : of_probabilities(column, share, classes);
+                                         : of_probabilities(loss, column, share, classes);
         sums[NORMD_SUM_LOSS] += weight * value;
         for (size_t c = 0; c < classes; c++) {
             column[c] = weight * column[c] / loop->divisor;

@@ -12,9 +12,6 @@
  */
 enum { NORMD_LOSS_NAMES = 3 };
 
-/* Keras' fuzz, which keeps probabilities away from 0 and 1 (keras.config.epsilon). */
-#define NORMD_LOSS_EPSILON 1e-7
-
 /* What targets a loss of rows takes. */
 typedef enum normd_loss_targets {
     NORMD_TARGETS_ANY,
@@ -50,6 +47,7 @@ struct normd_loss {
     normd_weights class_weight;
     /* Of both entropies: */
     bool from_logits;
+    double lowest, highest; /* what probabilities are kept between */
     double label_smoothing;
     normd_weights weight;
     /* Of the binary one: */

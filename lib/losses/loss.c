@@ -82,6 +82,16 @@ static normd_status no_metrics(const json_t *metrics, normd_error *error)
         error, NORMD_BAD_ARGUMENT, "metrics: expected a loss beside them, got none");
 }
 
+/* Keras keeps probabilities between epsilon and 1 - epsilon, both rounded to their type: next to 1
+   a float32 is a fifth further away from it. */
+static void set_bounds(normd_loss *loss, normd_dtype dtype)
+{
+    const double epsilon = 1e-7; /* keras.config.epsilon() */
+    bool f32 = dtype == NORMD_F32;
+    loss->lowest = f32 ? (double)(float)epsilon : epsilon;
+    loss->highest = f32 ? (double)(float)(1.0 - epsilon) : 1.0 - epsilon;
+}
+
 normd_status normd_loss_create(
     const normd_loss_source *source, normd_loss **loss, normd_error *error)
 {
@@ -94,6 +104,7 @@ normd_status normd_loss_create(
         return normd_error_no_memory(error);
     }
     made->convention = source->convention;
+    set_bounds(made, source->dtype);
     normd_status status = read_loss(source, made, error);
     if (status == NORMD_OK) {
         status = normd_metrics_read(source->metrics, made->kind->metrics,

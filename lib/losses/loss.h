@@ -21,6 +21,7 @@ typedef struct normd_loss_source {
     const json_t *option;  /* "mse", {"type": "cross_entropy", ...}; or null or NULL: no loss */
     const json_t *metrics; /* a list, or null or NULL */
     const normd_attachments *attachments;
+    normd_dtype dtype;           /* of the output: F32 or F64 */
     normd_convention convention; /* whose defaults and words the options have */
     normd_shape output;          /* of the model as far as is known: rank 0, extents 0: unknown */
 } normd_loss_source;

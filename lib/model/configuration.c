@@ -105,6 +105,7 @@ static normd_status read_loss(normd_model *model, const json_t *loss, const json
         .option = loss,
         .metrics = metrics,
         .attachments = attachments,
+        .dtype = model->compute.dtype,
         .convention = model->convention,
         .output = output->shape,
     };

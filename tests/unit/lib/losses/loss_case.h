@@ -44,14 +44,17 @@ static inline json_t *json_of(const char *text)
     return json;
 }
 
-/* `metrics` may be NULL. */
+/* `metrics` may be NULL. Bounds of probabilities are those of float64. */
 static inline normd_status try_loss(const char *option, const char *metrics,
     normd_convention convention, normd_shape output, normd_loss **loss, normd_error *error)
 {
     json_t *json = json_of(option);
     json_t *list = metrics == NULL ? NULL : json_of(metrics);
-    normd_loss_source source = {
-        .option = json, .metrics = list, .convention = convention, .output = output};
+    normd_loss_source source = {.option = json,
+        .metrics = list,
+        .dtype = NORMD_F64,
+        .convention = convention,
+        .output = output};
     normd_status status = normd_loss_create(&source, loss, error);
     json_decref(json);
     json_decref(list);
