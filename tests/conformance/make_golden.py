@@ -14,6 +14,7 @@ import make_layers  # noqa: E402
 import make_norms  # noqa: E402
 import make_optimizers  # noqa: E402
 import make_penalties  # noqa: E402
+import make_losses  # noqa: E402
 import make_pytorch  # noqa: E402
 import make_statistics  # noqa: E402
 
@@ -21,6 +22,7 @@ if __name__ == "__main__":
     make_digits.make()
     make_pytorch.make()
     make_statistics.make()
+    make_losses.make()
     make_keras.make()
     make_layers.make()
     make_norms.make()

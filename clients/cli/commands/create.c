@@ -11,14 +11,28 @@
 #include "clients/cli/show/fields.h"
 #include "clients/cli/show/json.h"
 
-enum { LAYERS, LAYERS_JSON, INPUT, LOSS, OPTIMIZER, LR, CONVENTION, DTYPE, SEED, IF_EXISTS, ROWS };
+enum {
+    LAYERS,
+    LAYERS_JSON,
+    INPUT,
+    LOSS,
+    METRICS,
+    OPTIMIZER,
+    LR,
+    CONVENTION,
+    DTYPE,
+    SEED,
+    IF_EXISTS,
+    ROWS
+};
 
 static const normd_argument options[ROWS] = {
     [LAYERS] = {"layers", "TEXT", "\"linear 128, batch_norm momentum=0.2, relu, linear 10\""},
     [LAYERS_JSON] = {"layers-json", "FILE",
         "the layers as a JSON list of maps; - is standard input"},
     [INPUT] = {"input", "SHAPE", "of one sample: 64 or 3x32x32"},
-    [LOSS] = {"loss", "NAME", "cross_entropy or mse"},
+    [LOSS] = {"loss", "TEXT", "cross_entropy, mse, \"cross_entropy label_smoothing=0.1\", ..."},
+    [METRICS] = {"metrics", "TEXT", "reported beside the loss: \"accuracy, top_k k=3\""},
     [OPTIMIZER] = {"optimizer", "TEXT", "\"sgd momentum=0.9\", \"adam lr=0.001 weight_lr=0.01\""},
     [LR] = {"lr", "RATE", "the optimizer's learning rate"},
     [CONVENTION] = {"convention", "NAME", "pytorch (default) or keras: defaults and names"},
@@ -30,13 +44,15 @@ static const normd_argument options[ROWS] = {
 
 /* The fields of the request that are no plain words; NULL for those not given. */
 typedef struct model {
-    json_t *layers, *input, *optimizer, *seed;
+    json_t *layers, *input, *loss, *metrics, *optimizer, *seed;
 } model;
 
 static void free_model(model *m)
 {
     json_decref(m->layers);
     json_decref(m->input);
+    json_decref(m->loss);
+    json_decref(m->metrics);
     json_decref(m->optimizer);
     json_decref(m->seed);
 }
@@ -98,6 +114,16 @@ static normd_status read_optimizer(const char *text, const char *rate, model *m,
     return NORMD_OK;
 }
 
+/* error->status is OK before. */
+static normd_status read_loss(const char *loss, const char *metrics, model *m, normd_error *error)
+{
+    m->loss = loss == NULL ? NULL : normd_model_text_option(loss, "--loss", error);
+    if (error->status == NORMD_OK && metrics != NULL) {
+        m->metrics = normd_model_text_list(metrics, "metric", error);
+    }
+    return error->status;
+}
+
 static normd_status read_model(const normd_arguments *arguments, model *m, normd_error *error)
 {
     const char *const *value = arguments->value;
@@ -118,8 +144,9 @@ static normd_status read_model(const normd_arguments *arguments, model *m, normd
             normd_arguments_count(options, arguments, SEED, 0, 0, (size_t)INT64_MAX, error);
         m->seed = json_integer((json_int_t)seed);
     }
-    return error->status != NORMD_OK ? error->status
-                                     : read_optimizer(value[OPTIMIZER], value[LR], m, error);
+    return error->status != NORMD_OK || read_loss(value[LOSS], value[METRICS], m, error) != NORMD_OK
+               ? error->status
+               : read_optimizer(value[OPTIMIZER], value[LR], m, error);
 }
 
 static void put_json(normd_client *client, const char *key, const json_t *json)
@@ -134,10 +161,10 @@ static void write_request(normd_client *client, const normd_arguments *arguments
     static const struct {
         size_t row;
         const char *key;
-    } words[] = {
-        {LOSS, "loss"}, {CONVENTION, "convention"}, {DTYPE, "dtype"}, {IF_EXISTS, "if_exists"}};
+    } words[] = {{CONVENTION, "convention"}, {DTYPE, "dtype"}, {IF_EXISTS, "if_exists"}};
     const size_t count = sizeof words / sizeof words[0];
-    uint32_t fields = 2u + (m->input != NULL) + (m->optimizer != NULL) + (m->seed != NULL);
+    uint32_t fields = 2u + (m->input != NULL) + (m->loss != NULL) + (m->metrics != NULL) +
+                      (m->optimizer != NULL) + (m->seed != NULL);
     for (size_t k = 0; k < count; k++) {
         fields += arguments->value[words[k].row] != NULL;
     }
@@ -145,6 +172,8 @@ static void write_request(normd_client *client, const normd_arguments *arguments
     normd_client_put_string(client, "session", arguments->rest[0]);
     put_json(client, "layers", m->layers);
     put_json(client, "input", m->input);
+    put_json(client, "loss", m->loss);
+    put_json(client, "metrics", m->metrics);
     put_json(client, "optimizer", m->optimizer);
     put_json(client, "seed", m->seed);
     for (size_t k = 0; k < count; k++) {

@@ -16,7 +16,7 @@ static const normd_argument options[NORMD_SAMPLES_OPTIONS] = {
 
 /* Sums over the batches, each with the weight of its rows. */
 typedef struct totals {
-    double loss, accuracy;
+    double loss, accuracy, metric[NORMD_CLIENT_METRICS];
     normd_client_score last;
     size_t rows;
 } totals;
@@ -28,8 +28,29 @@ static normd_client_status add_batch(
     normd_client_status status = normd_client_read_score(answer, &sum->last, error);
     sum->loss += (double)rows * sum->last.loss;
     sum->accuracy += (double)rows * sum->last.accuracy;
+    for (size_t i = 0; i < sum->last.metrics; i++) {
+        sum->metric[i] += (double)rows * sum->last.metric[i].value;
+    }
     sum->rows += rows;
     return status;
+}
+
+static void print_metrics(const normd_cli *cli, const totals *sum)
+{
+    for (size_t i = 0; i < sum->last.metrics; i++) {
+        char text[NORMD_NUMBER_TEXT_BYTES];
+        const char *name = sum->last.metric[i].name;
+        double value = sum->metric[i] / (double)sum->rows;
+        if (cli->json) {
+            const char *number = isfinite(value) ? normd_number_format(value, false, text) : "null";
+            printf("%s\"%s\": %s", i == 0 ? "\"metrics\": {" : ", ", name, number);
+        } else {
+            printf("  %s %.6g", name, value);
+        }
+    }
+    if (cli->json && sum->last.metrics > 0) {
+        printf("}, ");
+    }
 }
 
 static void print_totals(const normd_cli *cli, const totals *sum)
@@ -44,6 +65,7 @@ static void print_totals(const normd_cli *cli, const totals *sum)
             printf("  accuracy %.2f %% (%.0f of %zu)", 100.0 * accuracy, round(sum->accuracy),
                 sum->rows);
         }
+        print_metrics(cli, sum);
         printf("  %zu sample%s  version %llu\n", sum->rows, sum->rows == 1 ? "" : "s",
             (unsigned long long)sum->last.version);
         return;
@@ -52,6 +74,7 @@ static void print_totals(const normd_cli *cli, const totals *sum)
     if (!isnan(accuracy)) {
         printf("\"accuracy\": %s, ", normd_number_format(accuracy, false, text));
     }
+    print_metrics(cli, sum);
     printf("\"steps\": %llu, \"version\": %llu, \"samples\": %zu}\n",
         (unsigned long long)sum->last.steps, (unsigned long long)sum->last.version, sum->rows);
 }

@@ -27,7 +27,8 @@ normd_cli_exit normd_samples_describe(
         }
         about->dtype =
             text_is(normd_client_get(answer->result, "dtype"), "float64") ? NORMD_F64 : NORMD_F32;
-        about->labels = text_is(loss, "cross_entropy");
+        about->labels =
+            text_is(loss, "cross_entropy") || text_is(loss, "sparse_categorical_crossentropy");
         about->inputs = 0;
         const msgpack_object *input = normd_client_get(answer->result, "input");
         if (input != NULL && input->type == MSGPACK_OBJECT_ARRAY && input->via.array.size == 1) {

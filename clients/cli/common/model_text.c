@@ -159,13 +159,13 @@ static json_t *read_piece(const char *text, const char *end, const char *name, n
     return map;
 }
 
-json_t *normd_model_text_layers(const char *text, normd_error *error)
+json_t *normd_model_text_list(const char *text, const char *what, normd_error *error)
 {
     json_t *layers = json_array();
     const char *end = text + strlen(text);
     for (;;) {
         char name[32];
-        snprintf(name, sizeof name, "layer %zu", json_array_size(layers));
+        snprintf(name, sizeof name, "%s %zu", what, json_array_size(layers));
         const char *piece_end = find_end(text, end, ",");
         json_t *layer = read_piece(text, piece_end, name, error);
         if (layer == NULL) {
@@ -178,6 +178,11 @@ json_t *normd_model_text_layers(const char *text, normd_error *error)
         }
         text = piece_end + 1;
     }
+}
+
+json_t *normd_model_text_layers(const char *text, normd_error *error)
+{
+    return normd_model_text_list(text, "layer", error);
 }
 
 json_t *normd_model_text_option(const char *text, const char *name, normd_error *error)

@@ -21,6 +21,9 @@
  */
 json_t *normd_model_text_layers(const char *text, normd_error *error);
 
+/* The same of anything else that has types and options; `what` stands in messages. */
+json_t *normd_model_text_list(const char *text, const char *what, normd_error *error);
+
 /* One map {"type": ..., key: value ...} of a text such as "adam lr=0.001 weight_lr=0.01"; a new
    reference. `name` stands in messages. */
 json_t *normd_model_text_option(const char *text, const char *name, normd_error *error);
