@@ -60,7 +60,7 @@ static normd_status place_layers(normd_model *model, size_t *own_bytes, normd_er
 static void list_parameters(const normd_model *model, char *text, size_t size)
 {
     static const char *const roles[] = {"weight", "bias", "norm_weight", "norm_bias"};
-    size_t used = (size_t)snprintf(text, size, "its parameters");
+    size_t used = (size_t)snprintf(text, size, "the parameters");
     const char *comma = " ";
     for (size_t i = 0; i < model->update_tiles && used + 40 < size; i++) {
         const normd_update_tile *tile = &model->update_tile[i];

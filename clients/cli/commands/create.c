@@ -226,6 +226,10 @@ const normd_cli_command normd_command_create = {
         "  normctl create digits --input 64 --layers \"linear 128, batch_norm, relu, linear 10\" "
         "\\\n"
         "      --loss cross_entropy --optimizer adam --lr 1e-3 --seed 1\n"
+        "  normctl create digits --input 64 --layers \"linear 128, batch_norm, relu, linear 10\" "
+        "\\\n"
+        "      --loss cross_entropy --optimizer 'adamw no_decay=[\"norm\",\"bias\"] "
+        "clip_grad_norm=1'\n"
         "  normctl create norm --layers \"batch_norm 256 momentum=null\" --convention keras\n"
         "  normctl create digits --layers-json model.json --input 64 --if-exists ok",
     .options = options,

@@ -138,7 +138,9 @@ class Client:
         """Makes a session. What is left out takes the convention's default.
 
         `if_exists` is "error", "ok" (the one that is there, when it was made the same) or
-        "replace".
+        "replace". `optimizer` is a name or a map, as `{"type": "adamw", "lr": 1e-3, "no_decay":
+        ["norm", "bias"], "groups": [{"match": 3, "lr": 1e-4}], "clip_grad_norm": 1.0}`; the options
+        are those of torch.optim's or keras.optimizers' class, by `convention`.
         """
         call = calls.create(
             session,
