@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/conv2d.h"
 #include "lib/session/description.h"
 #include "lib/session/load.h"
 #include "lib/tensor/convert.h"
@@ -34,11 +35,15 @@ static bool takes_norm(const normd_model *model, size_t i)
 }
 
 /* Whether the norm's features are the outputs of the layer before it: those of a convolution are on
-   axis 1 of 4. */
+   axis 1 of 4, or on the last. */
 static bool is_over_outputs(const normd_model *model, size_t i)
 {
-    return strcmp(type_of(model, i - 1), "conv2d") != 0 ||
-           normd_batch_norm_axis(normd_batch_norm_of(model->layer[i]), 4) == 1;
+    const normd_layer *before = model->layer[i - 1];
+    if (before->operations != &normd_conv2d_operations) {
+        return true;
+    }
+    uint32_t channels = ((const normd_conv2d *)before)->channels_last ? 3 : 1;
+    return normd_batch_norm_axis(normd_batch_norm_of(model->layer[i]), 4) == channels;
 }
 
 /* Whether layer i is a batch norm that goes into the layer before it. */
