@@ -145,6 +145,19 @@ normd_status normd_request_charge(normd_request *request, size_t size, normd_err
     return NORMD_OK;
 }
 
+/* Of a number in a list: the value, its place in the list, and what the allocator adds. */
+enum { NODE_BYTES = 64 };
+
+normd_status normd_request_charge_tree(
+    normd_request *request, const normd_message *message, normd_error *error)
+{
+    size_t nodes = message->head_size;
+    if (nodes > message->limits->elements) {
+        nodes = message->limits->elements;
+    }
+    return normd_request_charge(request, message->head_size + nodes * NODE_BYTES, error);
+}
+
 normd_status normd_request_promise(normd_request *request, normd_error *error)
 {
     if (request->handler->answer_bytes == NULL) {

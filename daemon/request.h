@@ -42,6 +42,7 @@ typedef struct normd_arguments {
     json_t *configuration; /* of session.create */
     normd_tree_arrays arrays;
     normd_if_exists if_exists;
+    bool average;       /* of session.copy */
     normd_buffer *file; /* of session.import, file_bytes of it */
     size_t file_bytes;
 } normd_arguments;
@@ -101,6 +102,11 @@ void normd_request_put(normd_request *request, normd_out_queue *queue);
 
 /* Charges `size` bytes to the request. BUSY when the budget does not hold them. Loop thread. */
 normd_status normd_request_charge(normd_request *request, size_t size, normd_error *error);
+
+/* The same for a tree of options, which the request keeps and whose nodes are larger than on the
+   wire. */
+normd_status normd_request_charge_tree(
+    normd_request *request, const normd_message *message, normd_error *error);
 
 /* Runs the handler and encodes its answer or its error. Where the request is. */
 void normd_request_run(normd_request *request);

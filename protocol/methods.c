@@ -60,6 +60,23 @@ static const normd_field session_convert_fields[] = {
     [NORMD_CONVERT_OPTIMIZER] = OPTIONAL("optimizer", TREE),
 };
 
+static const normd_field session_copy_fields[] = {
+    [NORMD_COPY_SESSION] = REQUIRED("session", STRING),
+    [NORMD_COPY_TO] = REQUIRED("to", STRING),
+    [NORMD_COPY_WEIGHTS] = OPTIONAL("weights", STRING),
+    [NORMD_COPY_IF_EXISTS] = OPTIONAL("if_exists", STRING),
+};
+
+static const normd_field optimizer_set_fields[] = {
+    [NORMD_OPTIMIZER_SET_SESSION] = REQUIRED("session", STRING),
+    [NORMD_OPTIMIZER_SET_LR] = OPTIONAL("lr", TREE),
+    [NORMD_OPTIMIZER_SET_WEIGHT_LR] = OPTIONAL("weight_lr", TREE),
+    [NORMD_OPTIMIZER_SET_BIAS_LR] = OPTIONAL("bias_lr", TREE),
+    [NORMD_OPTIMIZER_SET_SCHEDULE] = OPTIONAL("schedule", TREE),
+    [NORMD_OPTIMIZER_SET_AVERAGING] = OPTIONAL("averaging", TREE),
+    [NORMD_OPTIMIZER_SET_METRIC] = OPTIONAL("metric", TREE),
+};
+
 static const normd_field forward_fields[] = {
     [NORMD_FORWARD_SESSION] = REQUIRED("session", STRING),
     [NORMD_FORWARD_X] = REQUIRED("x", ARRAY),
@@ -148,6 +165,8 @@ static const normd_field stats_drift_fields[] = {
 #define FIELDS_SESSION_EXPORT FIELDS(session_export_fields)
 #define FIELDS_SESSION_IMPORT FIELDS(session_import_fields)
 #define FIELDS_SESSION_CONVERT FIELDS(session_convert_fields)
+#define FIELDS_SESSION_COPY FIELDS(session_copy_fields)
+#define FIELDS_OPTIMIZER_SET FIELDS(optimizer_set_fields)
 #define FIELDS_FORWARD FIELDS(forward_fields)
 #define FIELDS_BACKWARD FIELDS(backward_fields)
 #define FIELDS_STEP FIELDS(step_fields)

@@ -24,6 +24,8 @@
     X(SESSION_EXPORT, "session.export", SERVE)                                                     \
     X(SESSION_IMPORT, "session.import", MANAGE)                                                    \
     X(SESSION_CONVERT, "session.convert", TRAIN)                                                   \
+    X(SESSION_COPY, "session.copy", MANAGE)                                                        \
+    X(OPTIMIZER_SET, "optimizer.set", TRAIN)                                                       \
     X(FORWARD, "forward", TRAIN)                                                                   \
     X(BACKWARD, "backward", TRAIN)                                                                 \
     X(STEP, "step", TRAIN)                                                                         \
@@ -111,6 +113,16 @@ enum {
 };
 enum { NORMD_IMPORT_SESSION, NORMD_IMPORT_FORMAT, NORMD_IMPORT_DATA };
 enum { NORMD_CONVERT_SESSION, NORMD_CONVERT_CONVENTION, NORMD_CONVERT_OPTIMIZER };
+enum { NORMD_COPY_SESSION, NORMD_COPY_TO, NORMD_COPY_WEIGHTS, NORMD_COPY_IF_EXISTS };
+enum {
+    NORMD_OPTIMIZER_SET_SESSION,
+    NORMD_OPTIMIZER_SET_LR,
+    NORMD_OPTIMIZER_SET_WEIGHT_LR,
+    NORMD_OPTIMIZER_SET_BIAS_LR,
+    NORMD_OPTIMIZER_SET_SCHEDULE,
+    NORMD_OPTIMIZER_SET_AVERAGING,
+    NORMD_OPTIMIZER_SET_METRIC,
+};
 enum { NORMD_FORWARD_SESSION, NORMD_FORWARD_X, NORMD_FORWARD_MASK, NORMD_FORWARD_UPDATE_STATS };
 enum { NORMD_BACKWARD_SESSION, NORMD_BACKWARD_STEP, NORMD_BACKWARD_DY, NORMD_BACKWARD_APPLY };
 enum { NORMD_STEP_SESSION };

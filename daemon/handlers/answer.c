@@ -58,7 +58,7 @@ void normd_answer_last_bytes(
 
 void normd_answer_train_result(normd_request *request, const normd_train_result *result)
 {
-    uint32_t fields = 3U + result->has_accuracy + (result->metrics > 0);
+    uint32_t fields = 3U + result->has_accuracy + (result->metrics > 0) + result->has_lr;
     msgpack_packer packer = normd_request_answer(request, fields);
     normd_answer_double(&packer, "loss", result->loss);
     if (result->has_accuracy) {
@@ -70,6 +70,9 @@ void normd_answer_train_result(normd_request *request, const normd_train_result 
         for (size_t i = 0; i < result->metrics; i++) {
             normd_answer_double(&packer, result->metric[i].name, result->metric[i].value);
         }
+    }
+    if (result->has_lr) {
+        normd_answer_double(&packer, "lr", result->lr);
     }
     normd_answer_uint(&packer, "steps", result->steps);
     normd_answer_uint(&packer, "version", result->version);

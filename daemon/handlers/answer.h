@@ -20,7 +20,8 @@ void normd_answer_last_array(
 void normd_answer_last_bytes(
     normd_request *request, msgpack_packer *packer, const char *key, normd_buffer *file);
 
-/* {loss, accuracy if there is one, metrics if the session has some, steps, version}. */
+/* {loss, accuracy if there is one, metrics if the session has some, lr of a training step, steps,
+ * version}. */
 void normd_answer_train_result(normd_request *request, const normd_train_result *result);
 
 /* limits, as hello and server.info give them. */

@@ -6,9 +6,6 @@
 #include "daemon/server.h"
 #include "lib/options/options.h"
 
-/* Of a number in a list: the value, its place in the list, and what the allocator adds. */
-enum { NODE_BYTES = 64 };
-
 static normd_status take_tree_array(void *context, const normd_wire_array *wire,
     normd_tensor *tensor, const char *name, normd_error *error)
 {
@@ -76,19 +73,6 @@ static normd_status read_if_exists(
         normd_options_show_string(value->as.string.text, value->as.string.length, got, sizeof got));
 }
 
-/* The configuration waits in the session's queue as a tree, whose nodes are larger than on the
- * wire.
- */
-static normd_status charge_tree(
-    normd_request *request, const normd_message *message, normd_error *error)
-{
-    size_t nodes = message->head_size;
-    if (nodes > message->limits->elements) {
-        nodes = message->limits->elements;
-    }
-    return normd_request_charge(request, message->head_size + nodes * NODE_BYTES, error);
-}
-
 static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
 {
@@ -97,7 +81,7 @@ static normd_status parse(
         .arrays = &arguments->arrays,
         .take = take_tree_array,
         .context = request};
-    normd_status status = charge_tree(request, message, error);
+    normd_status status = normd_request_charge_tree(request, message, error);
     if (status != NORMD_OK) {
         return status;
     }

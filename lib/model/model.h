@@ -89,6 +89,10 @@ static inline double *normd_model_scalars(const normd_model *model, char *slots)
 /* Whether one more batch of gradients makes a step, or they only wait in the accumulator. */
 bool normd_model_step_is_due(const normd_model *model, char *slots);
 
+/* Sets the trainable tensors of `parameters` to the average that the optimizer's state holds of
+   them. False when it holds none. */
+bool normd_model_average(const normd_model *model, char *slots, char *parameters);
+
 /* The configuration with every default filled in, in the words of `convention`; in the model's own
    it can be read again. A new reference, or NULL. */
 json_t *normd_model_configuration(const normd_model *model, normd_convention convention);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/model/accumulate.h"
+#include "lib/model/average.h"
 #include "lib/model/clip.h"
 #include "lib/model/penalize.h"
 #include "lib/optimizers/step.h"
@@ -74,15 +75,18 @@ static bool update_block(const update_loop *loop, const normd_coefficients *coef
     }
     copy_slots(u, from, bytes, &one);
     normd_loops_run(coefficients, &one);
+    normd_average_values(u, true, from, count);
     return finish_slots(u, from, count, bytes) && all_finite(u->model, one.new_weight, count);
 }
 
 /* A frozen parameter, and its slots, stay. */
-static void copy_tile(const normd_model_update *u, size_t from, size_t bytes)
+static void copy_tile(const normd_model_update *u, size_t from, size_t count)
 {
+    size_t bytes = count * normd_dtype_size(u->model->compute.dtype);
     normd_update unused;
     copy_slots(u, from, bytes, &unused);
     memcpy(u->new_parameters + from, u->parameters + from, bytes);
+    normd_average_values(u, false, from, count);
 }
 
 static void update_tile(void *argument, size_t index)
@@ -93,7 +97,7 @@ static void update_tile(void *argument, size_t index)
     size_t size = normd_dtype_size(tile->tensor->dtype);
     size_t from = tile->tensor->offset + tile->begin * size;
     if (!tile->tensor->trainable) {
-        copy_tile(u, from, tile->count * size);
+        copy_tile(u, from, tile->count);
         return;
     }
     const normd_coefficients *coefficients = &loop->step.set[tile->set];
@@ -143,6 +147,7 @@ normd_status normd_pass_update(const normd_model_update *update, normd_error *er
     atomic_init(&loop.broken, false);
     normd_compute_tiles(
         &model->compute, model->parameter_values, model->update_tiles, update_tile, &loop);
+    normd_average_count(update);
     normd_buffer_release(factors);
     bool broken = atomic_load_explicit(&loop.broken, memory_order_relaxed);
     normd_model_constrain(model, update->new_parameters);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "lib/optimizers/rule.h"
+#include "lib/optimizers/rates.h"
 
 static const normd_optimizer_rule *const rules[] = {
     &normd_sgd_rule,
@@ -47,6 +47,8 @@ static normd_status read_options(normd_optimizer *optimizer, const json_t *map, 
     read_accumulation(optimizer, &options);
     normd_clipping_read(optimizer, &options);
     normd_groups_read(optimizer, &options);
+    normd_averaging_read(&optimizer->averaging, optimizer->convention, &options);
+    normd_rates_read(optimizer, &options);
     return normd_options_finish(&options, error);
 }
 
@@ -55,20 +57,15 @@ normd_status normd_optimizer_create(const json_t *option, normd_convention conve
 {
     *optimizer = NULL;
     json_t *map = NULL;
-    if (json_is_string(option)) {
-        map = json_pack("{s:s}", "type", json_string_value(option));
-        option = map;
-        if (map == NULL) {
-            return normd_error_no_memory(error);
-        }
+    normd_status status = normd_rates_expand(option, convention, &map, error);
+    normd_optimizer *made = status == NORMD_OK ? calloc(1, sizeof *made) : NULL;
+    if (status == NORMD_OK && made == NULL) {
+        status = normd_error_no_memory(error);
     }
-    normd_optimizer *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        json_decref(map);
-        return normd_error_no_memory(error);
+    if (status == NORMD_OK) {
+        made->convention = convention;
+        status = read_options(made, map, error);
     }
-    made->convention = convention;
-    normd_status status = read_options(made, option, error);
     json_decref(map);
     if (status != NORMD_OK) {
         normd_optimizer_destroy(made);
@@ -88,6 +85,7 @@ void normd_optimizer_destroy(normd_optimizer *optimizer)
         json_decref(optimizer->group[i].match);
     }
     json_decref(optimizer->no_decay);
+    normd_schedule_destroy(optimizer->schedule);
     free(optimizer);
 }
 
@@ -102,12 +100,19 @@ json_t *normd_optimizer_describe(const normd_optimizer *optimizer, normd_convent
               json_object_set_new(map, keras ? keras_accumulate : pytorch_accumulate,
                   keras && steps == 1 ? json_null() : json_integer(steps)) == 0 &&
               normd_clipping_describe(optimizer, convention, map) &&
-              normd_groups_describe(optimizer, convention, map);
+              normd_groups_describe(optimizer, convention, map) &&
+              normd_averaging_describe(&optimizer->averaging, convention, map) &&
+              normd_rates_describe(optimizer, map);
     if (!ok) {
         json_decref(map);
         return NULL;
     }
     return map;
+}
+
+const normd_averaging *normd_optimizer_averaging(const normd_optimizer *optimizer)
+{
+    return &optimizer->averaging;
 }
 
 uint64_t normd_optimizer_accumulate_steps(const normd_optimizer *optimizer)

@@ -7,7 +7,9 @@
 
 #include "lib/base/array.h"
 #include "lib/conventions/convention.h"
+#include "lib/optimizers/averaging.h"
 #include "lib/options/options.h"
+#include "lib/schedules/schedule.h"
 
 /*
  * Optimizers: rules that make new parameters from old ones, gradients and slots. A rule is a file
@@ -43,6 +45,7 @@ enum {
 typedef enum normd_slot_use {
     NORMD_SLOT_RULE,        /* the rule's own */
     NORMD_SLOT_ACCUMULATOR, /* the sum of the gradients of batches that wait for a step */
+    NORMD_SLOT_AVERAGE,     /* of the weights, over the steps */
 } normd_slot_use;
 
 typedef struct normd_slot {
@@ -55,6 +58,8 @@ typedef struct normd_slot {
 typedef enum normd_scalar_use {
     NORMD_SCALAR_PRODUCT,     /* of the rule, one for each group */
     NORMD_SCALAR_ACCUMULATED, /* batches in the accumulator */
+    NORMD_SCALAR_AVERAGED,    /* steps in the average */
+    NORMD_SCALAR_SCHEDULE,    /* the schedule's state, one after another */
 } normd_scalar_use;
 
 /* A double of the optimizer's state. */
@@ -134,6 +139,24 @@ normd_status normd_optimizer_check_groups(
 
 /* The value that a slot has at first, for the parameters of a set. */
 double normd_optimizer_initial(const normd_optimizer *optimizer, size_t set, size_t slot);
+
+const normd_averaging *normd_optimizer_averaging(const normd_optimizer *optimizer);
+
+/* The rate that a parameter of that role, in no group, has at a step, which counts from 1. Scalars
+   are the optimizer's, of before the step. */
+double normd_optimizer_rate(const normd_optimizer *optimizer, normd_parameter_role role,
+    uint64_t step, const double *scalars);
+/* The momentum or beta 1 that the schedule gives to all parameters at that step; false: none. */
+bool normd_optimizer_momentum(const normd_optimizer *optimizer, uint64_t step, double *momentum);
+
+/* What the schedule looks at, and taking note of it: see normd_schedule_note. */
+normd_schedule_monitor normd_optimizer_monitors(const normd_optimizer *optimizer);
+void normd_optimizer_note(
+    const normd_optimizer *optimizer, uint64_t steps, bool stepped, double value, double *scalars);
+/* Adjusts scalars that were carried over from a session with the optimizer `before`: another
+   schedule begins anew, and another base rate forgets the schedule's reductions. */
+void normd_optimizer_carried(
+    const normd_optimizer *optimizer, const normd_optimizer *before, double *scalars);
 
 const normd_clipping *normd_optimizer_clipping(const normd_optimizer *optimizer);
 /* What gradients of that 2-norm are multiplied by: PyTorch's clip_grad_norm_ has

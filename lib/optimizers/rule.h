@@ -101,6 +101,8 @@ struct normd_optimizer {
     normd_set set[NORMD_OPTIMIZER_MAX_SETS];
     normd_clipping clipping;
     uint64_t accumulate_steps;
+    normd_schedule *schedule; /* or NULL */
+    normd_averaging averaging;
     size_t slots;
     normd_slot slot[NORMD_OPTIMIZER_MAX_SLOTS];
     size_t scalars;

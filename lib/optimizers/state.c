@@ -55,6 +55,14 @@ void normd_optimizer_list_state(normd_optimizer *optimizer)
         add_slot(optimizer, "gradient_sum", NORMD_SLOT_ACCUMULATOR, 0);
         add_scalar(optimizer, "accumulated_batches", NORMD_SCALAR_ACCUMULATED, 0.0);
     }
+    if (optimizer->averaging.type != NORMD_AVERAGING_NONE) {
+        add_slot(optimizer, "average", NORMD_SLOT_AVERAGE, 0);
+        add_scalar(optimizer, "n_averaged", NORMD_SCALAR_AVERAGED, 0.0);
+    }
+    size_t states = optimizer->schedule == NULL ? 0 : normd_schedule_states(optimizer->schedule);
+    for (size_t i = 0; i < states; i++) {
+        add_scalar(optimizer, normd_schedule_state_name(i), NORMD_SCALAR_SCHEDULE, 0.0);
+    }
 }
 
 size_t normd_optimizer_slots(const normd_optimizer *optimizer)

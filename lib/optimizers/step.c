@@ -3,19 +3,21 @@
 
 #include <assert.h>
 
-#include "lib/optimizers/rule.h"
+#include "lib/optimizers/rates.h"
 
+/* `scalars`: the optimizer's. */
 static void prepare_set(const normd_optimizer *optimizer, const normd_set *set, uint64_t number,
-    double product, normd_coefficients *coefficients)
+    const double *scalars, normd_coefficients *coefficients)
 {
-    const normd_group *group = &optimizer->group[set->group];
-    const double *value = group->value;
+    size_t product = normd_optimizer_scalar_of(optimizer, NORMD_SCALAR_PRODUCT) + set->group;
+    normd_group group = normd_rates_group(optimizer, &optimizer->group[set->group], number);
+    const double *value = group.value;
     normd_rule_step step = {
-        .group = group,
+        .group = &group,
         .convention = optimizer->convention,
         .step = number,
-        .lr = set->lr,
-        .product = product,
+        .lr = normd_rates_at(optimizer, set->lr, number, scalars),
+        .product = optimizer->rule->product != NULL ? scalars[product] : 1.0,
     };
     double decay = set->decays ? value[NORMD_OPTION_WEIGHT_DECAY] : 0.0;
     bool decoupled = value[NORMD_OPTION_DECOUPLED] != 0.0;
@@ -34,11 +36,10 @@ void normd_step_begin(
     const normd_optimizer_rule *rule = optimizer->rule;
     double *products = scalars + normd_optimizer_scalar_of(optimizer, NORMD_SCALAR_PRODUCT);
     for (size_t i = 0; i < optimizer->groups && rule->product != NULL; i++) {
-        products[i] *= rule->factor(&optimizer->group[i], number);
+        normd_group group = normd_rates_group(optimizer, &optimizer->group[i], number);
+        products[i] *= rule->factor(&group, number);
     }
     for (size_t i = 0; i < optimizer->sets; i++) {
-        const normd_set *set = &optimizer->set[i];
-        double product = rule->product != NULL ? products[set->group] : 1.0;
-        prepare_set(optimizer, set, number, product, &step->set[i]);
+        prepare_set(optimizer, &optimizer->set[i], number, scalars, &step->set[i]);
     }
 }

@@ -123,6 +123,7 @@ struct normd_schedule {
     normd_convention convention;
     double lr; /* the optimizer's */
     uint64_t every;
+    uint64_t start;
     uint64_t warmup; /* ticks */
     double warmup_start;
     double *points; /* milestones or boundaries, ascending */
@@ -190,7 +191,13 @@ static inline double normd_schedule_scale(const normd_schedule *schedule, double
 
 /* ---- In reduce_on_plateau.c ---- */
 
-void normd_plateau_note(const normd_schedule *schedule, double value, double *state);
+/* `ticks`: a loss ends a tick. */
+void normd_plateau_note(const normd_schedule *schedule, bool ticks, double value, double *state);
 void normd_plateau_rebase(double *state);
+
+/* ---- In schedule.c ---- */
+
+/* The tick of a step, which counts from 1. */
+uint64_t normd_schedule_tick(const normd_schedule *schedule, uint64_t step);
 
 #endif

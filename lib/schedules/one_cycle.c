@@ -126,7 +126,7 @@ bool normd_schedule_momentum(
         return false;
     }
     double rate;
-    cycle_at(&schedule->one_cycle, (step - 1) / schedule->every, &rate, momentum);
+    cycle_at(&schedule->one_cycle, normd_schedule_tick(schedule, step), &rate, momentum);
     *most = schedule->one_cycle.max_momentum;
     return true;
 }

@@ -169,12 +169,12 @@ static void note_keras(const normd_schedule *schedule, double value, double *sta
     }
 }
 
-void normd_plateau_note(const normd_schedule *schedule, double value, double *state)
+void normd_plateau_note(const normd_schedule *schedule, bool ticks, double value, double *state)
 {
     if (!schedule->plateau.metric) {
         state[SUM] += value;
         state[COUNT] += 1.0;
-        if (state[COUNT] < (double)schedule->every) {
+        if (!ticks) {
             return;
         }
         value = state[SUM] / state[COUNT];

@@ -92,6 +92,7 @@ static normd_status read_options(
         return normd_options_finish(&options, error);
     }
     schedule->every = normd_schedule_ticks(&options, "every", 1, 1);
+    schedule->start = (uint64_t)normd_options_integer(&options, "start", 0, 0, INT64_MAX);
     read_warmup(schedule, &options);
     if (schedule->kind->has_initial_rate) {
         /* The optimizer has taken it for its rate: normd_schedule_initial_rate. */
@@ -145,8 +146,8 @@ json_t *normd_schedule_describe(const normd_schedule *schedule)
         warmup = json_pack("{s:I, s:f}", "total_iters", (json_int_t)schedule->warmup,
             "start_factor", schedule->warmup_start);
     }
-    json_t *map = json_pack("{s:s, s:I, s:o}", "type", schedule->kind->type, "every",
-        (json_int_t)schedule->every, "warmup", warmup);
+    json_t *map = json_pack("{s:s, s:I, s:I, s:o}", "type", schedule->kind->type, "every",
+        (json_int_t)schedule->every, "start", (json_int_t)schedule->start, "warmup", warmup);
     if (map != NULL) {
         schedule->kind->describe(schedule, map);
     }
@@ -166,10 +167,15 @@ bool normd_schedule_initial_rate(const json_t *option, double *lr)
     return json_is_number(rate) && *lr >= 0.0;
 }
 
+uint64_t normd_schedule_tick(const normd_schedule *schedule, uint64_t step)
+{
+    return step <= schedule->start ? 0 : (step - schedule->start - 1) / schedule->every;
+}
+
 double normd_schedule_rate(
     const normd_schedule *schedule, const double *state, uint64_t step, double lr)
 {
-    uint64_t tick = (step - 1) / schedule->every;
+    uint64_t tick = normd_schedule_tick(schedule, step);
     if (tick < schedule->warmup) {
         double way = (double)tick / (double)schedule->warmup;
         return lr * (schedule->warmup_start + (1.0 - schedule->warmup_start) * way);
@@ -191,10 +197,11 @@ normd_schedule_monitor normd_schedule_monitors(const normd_schedule *schedule)
 }
 
 void normd_schedule_note(
-    const normd_schedule *schedule, uint64_t steps, double value, double *state)
+    const normd_schedule *schedule, uint64_t steps, bool stepped, double value, double *state)
 {
-    if (steps > schedule->warmup * schedule->every) {
-        normd_plateau_note(schedule, value, state);
+    if (steps > schedule->start + schedule->warmup * schedule->every) {
+        bool ticks = stepped && (steps - schedule->start) % schedule->every == 0;
+        normd_plateau_note(schedule, ticks, value, state);
     }
 }
 

@@ -11,10 +11,10 @@
 
 /*
  * Schedules of the learning rate. A schedule is a function of the tick, which is a number of
- * `every` optimizer steps, from 0; PyTorch's users tick once an epoch, Keras' schedules once a
- * step. PyTorch's are computed by their closed forms: its chained products agree up to the rounding
- * of one multiplication a tick. Only "reduce_on_plateau" has a state: doubles that the caller
- * keeps.
+ * `every` optimizer steps, from 0 behind step `start`; PyTorch's users tick once an epoch, Keras'
+ * schedules once a step. PyTorch's are computed by their closed forms: its chained products agree
+ * up to the rounding of one multiplication a tick. Only "reduce_on_plateau" has a state: doubles
+ * that the caller keeps.
  *
  * Every group of parameters has its own base rate. As in PyTorch, the schedule takes each from its
  * own base: a factor multiplies it, and an absolute bound (eta_min, end_learning_rate, min_lr) is
@@ -26,8 +26,9 @@
  */
 typedef struct normd_schedule normd_schedule;
 
-/* Reads {"type": ..., "every": 1, "warmup": ..., ...}; a string stands for its type. `lr` is the
-   optimizer's; `path` stands before the messages ("optimizer.schedule"). BAD_ARGUMENT. */
+/* Reads {"type": ..., "every": 1, "start": 0, "warmup": ..., ...}; a string stands for its type.
+   `lr` is the optimizer's; `path` stands before the messages ("optimizer.schedule"). BAD_ARGUMENT.
+ */
 normd_status normd_schedule_create(const json_t *option, normd_convention convention, double lr,
     const char *path, normd_schedule **schedule, normd_error *error);
 /* NULL is let pass. */
@@ -67,10 +68,11 @@ typedef enum normd_schedule_monitor {
 } normd_schedule_monitor;
 normd_schedule_monitor normd_schedule_monitors(const normd_schedule *schedule);
 
-/* Takes note of a training loss, which counts to the mean of a tick, or of a metric; `steps` is the
-   number of optimizer steps so far. Values are finite. Those within the warm-up do not count. */
+/* Takes note of a metric, or of a training loss, which counts to the mean of a tick. `steps` is the
+   number of optimizer steps so far; `stepped`: the batch of this loss made the last one, else it
+   waits for more batches. Values are finite. Those within the warm-up do not count. */
 void normd_schedule_note(
-    const normd_schedule *schedule, uint64_t steps, double value, double *state);
+    const normd_schedule *schedule, uint64_t steps, bool stepped, double value, double *state);
 
 /* Forgets the reductions made so far: what a new base rate does. */
 void normd_schedule_rebase(const normd_schedule *schedule, double *state);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+
 #include "lib/model/penalize.h"
 #include "lib/session/session_state.h"
 
@@ -35,8 +37,20 @@ static normd_status make_change(
     return due ? normd_pass_update(&update, error) : normd_pass_accumulate(&update, error);
 }
 
+/* A schedule may look at the loss. */
+static void note_loss(
+    const normd_session *session, bool due, const normd_change *change, const double *loss)
+{
+    const normd_model *model = session->model;
+    if (loss != NULL && isfinite(*loss) &&
+        normd_optimizer_monitors(model->optimizer) == NORMD_MONITOR_LOSS) {
+        normd_optimizer_note(model->optimizer, change->steps, due, *loss,
+            normd_model_scalars(model, normd_slab_data(change->slots)));
+    }
+}
+
 normd_status normd_session_apply(
-    normd_session *session, normd_slab *new_statistics, normd_error *error)
+    normd_session *session, normd_slab *new_statistics, const double *loss, normd_error *error)
 {
     const normd_snapshot *base = session->current;
     bool due = normd_model_step_is_due(session->model, normd_slab_data(base->slots));
@@ -56,5 +70,13 @@ normd_status normd_session_apply(
         normd_slab_release(change.slots);
         return status;
     }
+    note_loss(session, due, &change, loss);
     return normd_session_publish(session, &change, error);
+}
+
+double normd_session_next_rate(const normd_session *session)
+{
+    const normd_snapshot *base = session->current;
+    return normd_optimizer_rate(session->model->optimizer, NORMD_ROLE_WEIGHT, base->steps + 1,
+        normd_model_scalars(session->model, normd_slab_data(base->slots)));
 }

@@ -72,7 +72,7 @@ static normd_status finish(normd_session *session, bool apply, normd_error *erro
         return status;
     }
     if (apply) {
-        status = normd_session_apply(session, NULL, error);
+        status = normd_session_apply(session, NULL, NULL, error);
     } else {
         normd_change change = {
             .version = session->current->version + 1,
@@ -161,7 +161,7 @@ normd_status normd_session_step(normd_session *session, uint64_t *version, normd
     } else {
         /* A copy: a step adds the penalties to its gradients, and may fail. */
         memcpy(session->gradients, session->accumulated, session->model->parameter_bytes);
-        status = normd_session_apply(session, NULL, error);
+        status = normd_session_apply(session, NULL, NULL, error);
         session->has_accumulated = status != NORMD_OK;
     }
     *version = session->current->version;

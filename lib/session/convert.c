@@ -37,8 +37,9 @@ static bool is_neutral(const json_t *value)
 static bool is_shared(const char *key, const json_t *value)
 {
     static const char *const numbers[] = {
-        "lr", "learning_rate", "weight_lr", "bias_lr", "dampening"};
-    static const char *const any[] = {"type", "accumulate_steps", "gradient_accumulation_steps"};
+        "lr", "learning_rate", "weight_lr", "bias_lr", "dampening", "ema_momentum"};
+    static const char *const any[] = {
+        "type", "accumulate_steps", "gradient_accumulation_steps", "schedule"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(key, numbers[i]) == 0) {
             return json_is_number(value);

@@ -61,13 +61,23 @@ static void carry_over(
     }
 }
 
-static normd_slab *copy_of(normd_slab_shelf *shelf, normd_slab *slab, size_t bytes)
+/* Averages of weights that the old model did not train begin with the weights. */
+static void begin_averages(
+    const normd_model *before, const normd_model *model, const normd_change *change)
 {
-    normd_slab *copy = normd_slab_take(shelf);
-    if (copy != NULL) {
-        memcpy(normd_slab_data(copy), normd_slab_data(slab), bytes);
+    size_t average = normd_optimizer_slot_of(model->optimizer, NORMD_SLOT_AVERAGE);
+    normd_tensor_place place = {.layer = 0};
+    while (normd_tensor_next(model, &place)) {
+        char name[NORMD_TENSOR_NAME_BYTES];
+        normd_tensor_place old;
+        normd_tensor_name(model, &place, name);
+        if (place.is_slot && !place.is_scalar && place.slot == average &&
+            !normd_tensor_locate(before, name, &old)) {
+            memcpy(normd_slab_data(change->slots) + normd_tensor_offset(model, &place),
+                normd_slab_data(change->parameters) + place.tensor->offset,
+                place.tensor->elements * normd_dtype_size(place.tensor->dtype));
+        }
     }
-    return copy;
 }
 
 /* Publishes in `made`, which has its initial values yet, the state of `session`. */
@@ -78,9 +88,11 @@ static normd_status move_in(normd_session *made, const normd_session *session, u
     const normd_snapshot *initial = made->current;
     const normd_model *model = made->model;
     normd_change change = {
-        .parameters = copy_of(made->parameter_shelf, initial->parameters, model->parameter_bytes),
-        .statistics = copy_of(made->statistic_shelf, initial->statistics, model->statistic_bytes),
-        .slots = copy_of(made->slot_shelf, initial->slots, model->slot_bytes),
+        .parameters =
+            normd_slab_copy(made->parameter_shelf, initial->parameters, model->parameter_bytes),
+        .statistics =
+            normd_slab_copy(made->statistic_shelf, initial->statistics, model->statistic_bytes),
+        .slots = normd_slab_copy(made->slot_shelf, initial->slots, model->slot_bytes),
         .version = version,
         .steps = same_optimizer ? from->steps : 0,
     };
@@ -91,6 +103,9 @@ static normd_status move_in(normd_session *made, const normd_session *session, u
         return normd_error_no_memory(error);
     }
     carry_over(from, model, same_optimizer, &change);
+    begin_averages(from->model, model, &change);
+    normd_optimizer_carried(model->optimizer, from->model->optimizer,
+        normd_model_scalars(model, normd_slab_data(change.slots)));
     return normd_session_publish(made, &change, error);
 }
 

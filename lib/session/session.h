@@ -83,7 +83,9 @@ typedef struct normd_train_result {
     bool has_accuracy;
     size_t metrics;
     normd_metric_value metric[NORMD_METRICS_MAX]; /* of the configuration, in its order */
-    uint64_t steps;                               /* optimizer steps so far */
+    double lr; /* of training: the optimizer's `lr` that the step was made with */
+    bool has_lr;
+    uint64_t steps; /* optimizer steps so far */
     uint64_t version;
 } normd_train_result;
 
@@ -150,6 +152,21 @@ normd_status normd_session_reconfigure(
  */
 normd_status normd_session_convert(normd_session *session, normd_convention convention,
     const json_t *optimizer, uint64_t *version, normd_error *error);
+
+/* Changes options of a living session's optimizer: a mutation. `changes` is a map of lr, weight_lr,
+   bias_lr, schedule and averaging, as in the configuration or "none", or of metric alone, which a
+   schedule "reduce_on_plateau" takes note of. Rates that were equal to lr follow it; a schedule's
+   ticks count from here, unless it says `start`. BAD_ARGUMENT; else as normd_session_reconfigure.
+ */
+normd_status normd_session_optimizer_set(
+    normd_session *session, const json_t *changes, uint64_t *version, normd_error *error);
+
+/* A new session with the configuration and the whole state of a snapshot, kept forward steps and
+   gradients that backward accumulated apart; with `average` its weights are the optimizer's average
+   of them. Its version goes on from the snapshot's. Any thread. BAD_ARGUMENT when there is no
+   average; else as normd_session_create. */
+normd_status normd_session_copy(const normd_engine *engine, const normd_snapshot *snapshot,
+    bool average, normd_session **session, normd_error *error);
 
 /* ---- Reading ---- */
 

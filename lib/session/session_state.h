@@ -207,8 +207,11 @@ normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_
 normd_status normd_session_check_gradients(
     normd_session *session, const char *what, normd_error *error);
 /* The optimizer takes the session's gradients: it steps, or keeps them until enough batches are
-   there (`accumulate_steps`). New statistics (or NULL; taken) are published with it. */
+   there (`accumulate_steps`). New statistics (or NULL; taken) are published with it. `loss`, of the
+   batch, is for the schedule; NULL: not known. */
 normd_status normd_session_apply(
-    normd_session *session, normd_slab *new_statistics, normd_error *error);
+    normd_session *session, normd_slab *new_statistics, const double *loss, normd_error *error);
+/* The optimizer's `lr` in the next step. */
+double normd_session_next_rate(const normd_session *session);
 
 #endif

@@ -126,6 +126,15 @@ normd_slab *normd_slab_take(normd_slab_shelf *shelf)
     return slab;
 }
 
+normd_slab *normd_slab_copy(normd_slab_shelf *shelf, normd_slab *slab, size_t bytes)
+{
+    normd_slab *copy = normd_slab_take(shelf);
+    if (copy != NULL) {
+        memcpy(normd_slab_data(copy), normd_slab_data(slab), bytes);
+    }
+    return copy;
+}
+
 normd_slab *normd_slab_retain(normd_slab *slab)
 {
     atomic_fetch_add_explicit(&slab->references, 1, memory_order_relaxed);

@@ -41,6 +41,8 @@ size_t normd_slab_shelf_bytes(normd_slab_shelf *shelf);
 /* A slab with one reference; zeros when it is new, else what its last user left. NULL when out of
    memory. */
 normd_slab *normd_slab_take(normd_slab_shelf *shelf);
+/* One that begins with a copy of the first `bytes` of another. */
+normd_slab *normd_slab_copy(normd_slab_shelf *shelf, normd_slab *slab, size_t bytes);
 normd_slab *normd_slab_retain(normd_slab *slab);
 /* NULL is let pass. */
 void normd_slab_release(normd_slab *slab);

@@ -64,7 +64,9 @@ static normd_status train_step(normd_work *work, const normd_train_batch *batch,
     if (status == NORMD_OK) {
         normd_slab *statistics = work->new_statistics;
         work->new_statistics = NULL;
-        status = normd_session_apply(session, statistics, error);
+        result->lr = normd_session_next_rate(session);
+        result->has_lr = true;
+        status = normd_session_apply(session, statistics, &result->loss, error);
     }
     return status;
 }

@@ -57,7 +57,7 @@ def test_metrics_are_answered_in_the_sessions_order(rpc, name):
                               f"top_{CLASSES}": 1.0}
     assert got["metrics"]["accuracy"] == got["accuracy"]
     assert list(rpc.call("train", session=name, x=X, target=TARGET)) == [
-        "loss", "accuracy", "metrics", "steps", "version"]
+        "loss", "accuracy", "metrics", "lr", "steps", "version"]
 
 
 def test_regression_has_no_accuracy_but_mean_errors(rpc, name):

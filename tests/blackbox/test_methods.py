@@ -131,11 +131,12 @@ def test_if_exists_decides_about_a_name_that_is_taken(rpc, name):
     assert answer["created"] is True and answer["version"] == 0
 
 
-def test_train_and_evaluate_answer_loss_accuracy_steps_and_version(both_keys, name):
+def test_train_and_evaluate_answer_loss_accuracy_rate_steps_and_version(both_keys, name):
     both_keys.call("session.create", session=name, **classifier())
     x, target = batch(1)
     train = both_keys.call("train", session=name, x=x, target=target)
-    assert set(train) == {"loss", "accuracy", "steps", "version"}
+    assert set(train) == {"loss", "accuracy", "lr", "steps", "version"}
+    assert train["lr"] == 0.01
     assert train["steps"] == 1 and train["version"] == 1
     assert 0 < train["loss"] < 10 and (train["accuracy"] * 16) % 1 == 0
     evaluate = both_keys.call("evaluate", session=name, x=x, target=target)
@@ -154,7 +155,7 @@ def test_a_loss_without_classes_has_no_accuracy(rpc, name):
     rpc.call("session.create", session=name, **norm_only(3, loss="mse"))
     x = np.random.default_rng(2).normal(size=(8, 3)).astype("f4")
     answer = rpc.call("train", session=name, x=x, target=x)
-    assert set(answer) == {"loss", "steps", "version"}
+    assert set(answer) == {"loss", "lr", "steps", "version"}
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])

@@ -49,6 +49,24 @@ def test_a_session_goes_through_its_whole_life(client, name):
         session.describe()
 
 
+def test_a_session_is_copied_and_its_optimizer_set(client, name):
+    session = client.create(name, **classifier())
+    assert session.optimizer_set(lr=0.5, averaging={"type": "ema", "decay": 0.5}).version == 1
+    x, target = batch(0)
+    assert session.train(x, target).lr == 0.5
+    copy = session.copy(f"{name}-copy", weights="average")
+    np.testing.assert_array_equal(copy.infer(x).y, session.infer(x).y)
+    session.optimizer_set(schedule={"type": "exponential", "gamma": 0.5})
+    assert [session.train(x, target).lr for _ in range(3)] == [0.5, 0.25, 0.125]
+    session.optimizer_set(schedule="none")
+    assert session.train(x, target).lr == 0.5
+    with pytest.raises(normd.SessionExists):
+        session.copy(f"{name}-copy")
+    assert session.copy(f"{name}-copy", if_exists="replace").describe()["steps"] == 5
+    with pytest.raises(normd.BadArgument, match="metric"):
+        session.optimizer_set(metric=1.0)
+
+
 def test_forward_backward_and_step(client, name):
     session = client.create(name, [{"type": "batch_norm", "features": FEATURES}])
     x, _ = batch(1)

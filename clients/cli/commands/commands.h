@@ -20,6 +20,8 @@
     X(reset)                                                                                       \
     X(freeze)                                                                                      \
     X(thaw)                                                                                        \
+    X(set)                                                                                         \
+    X(copy)                                                                                        \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(convert)                                                                                     \

@@ -4,7 +4,7 @@
 
 #include "clients/cli/cli.h"
 
-enum { NORMD_QUERY_MAX_FIELDS = 3, NORMD_QUERY_MAX_FLAGS = 2 };
+enum { NORMD_QUERY_MAX_FIELDS = 4, NORMD_QUERY_MAX_FLAGS = 2 };
 
 /* One call of a method with a few text fields (a NULL value leaves a field out) and perhaps bytes.
    The answer is printed as JSON, or by `show`, or as aligned lines when `show` is NULL. */

@@ -36,6 +36,7 @@ from normd.errors import (
 from normd.pipeline import Future, Pipeline
 from normd.results import (
     Backward,
+    Copy,
     Evaluate,
     Export,
     Forward,
@@ -43,6 +44,7 @@ from normd.results import (
     Import,
     Infer,
     LayerStats,
+    OptimizerSet,
     ServerInfo,
     Stats,
     Step,
@@ -62,6 +64,7 @@ __all__ = [
     "ClientClosed",
     "ConnectionLost",
     "ContextLost",
+    "Copy",
     "Error",
     "Evaluate",
     "Export",
@@ -77,6 +80,7 @@ __all__ = [
     "NoSuchSession",
     "NotAuthenticated",
     "NotFinite",
+    "OptimizerSet",
     "Pipeline",
     "SeqGap",
     "SeqReused",

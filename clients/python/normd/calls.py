@@ -6,7 +6,18 @@ A call is a value that nothing has sent yet; Client runs it, Pipeline puts it in
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Generic, List, Mapping, NamedTuple, Optional, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
 
@@ -14,6 +25,7 @@ from normd import results
 
 Result = TypeVar("Result")
 Layers = List[Mapping[str, Any]]
+Named = Union[str, Mapping[str, Any]]
 
 
 class _Parts(NamedTuple):
@@ -99,6 +111,34 @@ def convert(
 ) -> Call[results.Convert]:
     fields = {"session": session, "convention": convention, "optimizer": optimizer}
     return Call("session.convert", fields, _fields_of(results.Convert))
+
+
+def copy(
+    session: str, to: str, weights: Optional[str] = None, if_exists: Optional[str] = None
+) -> Call[results.Copy]:
+    fields = {"session": session, "to": to, "weights": weights, "if_exists": if_exists}
+    return Call("session.copy", fields, _fields_of(results.Copy))
+
+
+def optimizer_set(
+    session: str,
+    lr: Optional[float] = None,
+    weight_lr: Optional[float] = None,
+    bias_lr: Optional[float] = None,
+    schedule: Optional[Named] = None,
+    averaging: Optional[Named] = None,
+    metric: Optional[float] = None,
+) -> Call[results.OptimizerSet]:
+    fields = {
+        "session": session,
+        "lr": lr,
+        "weight_lr": weight_lr,
+        "bias_lr": bias_lr,
+        "schedule": schedule,
+        "averaging": averaging,
+        "metric": metric,
+    }
+    return Call("optimizer.set", fields, _fields_of(results.OptimizerSet))
 
 
 def forward(

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar, Union
+from typing import Any, Dict, List, Optional, Type, TypeVar
 
 from normd import calls, errors, results
+from normd.calls import Named
 from normd.connection import Connection, Reply
 from normd.connection import connect as _connect
 from normd.pipeline import Future, Pipeline
@@ -17,7 +18,6 @@ DEFAULT_PORT = 6676
 DEFAULT_TIMEOUT = 60.0
 
 Result = TypeVar("Result")
-Named = Union[str, Mapping[str, Any]]
 
 
 class Client:
@@ -205,6 +205,39 @@ class Client:
         `optimizer` replaces one that the two conventions compute in other ways.
         """
         return self.run(calls.convert(session, convention, optimizer))
+
+    def copy(
+        self,
+        session: str,
+        to: str,
+        weights: Optional[str] = None,
+        if_exists: Optional[str] = None,
+    ) -> Session:
+        """Makes the session `to` from the state of another, which trains on meanwhile.
+
+        With weights="average" it has the average that the optimizer keeps of them; recalibrate its
+        statistics before it serves. if_exists="replace" replaces a session of that name.
+        """
+        self.run(calls.copy(session, to, weights, if_exists))
+        return Session(self, to)
+
+    def optimizer_set(
+        self,
+        session: str,
+        lr: Optional[float] = None,
+        weight_lr: Optional[float] = None,
+        bias_lr: Optional[float] = None,
+        schedule: Optional[Named] = None,
+        averaging: Optional[Named] = None,
+        metric: Optional[float] = None,
+    ) -> results.OptimizerSet:
+        """Changes the optimizer of a living session, as g["lr"] = ... does in PyTorch.
+
+        "none" takes a schedule or an average away. A metric, alone, is for reduce_on_plateau.
+        """
+        return self.run(
+            calls.optimizer_set(session, lr, weight_lr, bias_lr, schedule, averaging, metric)
+        )
 
     # ---- Batches ----
 

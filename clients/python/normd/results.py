@@ -59,6 +59,19 @@ class Convert(NamedTuple):
     version: int
 
 
+class Copy(NamedTuple):
+    """Whether the name was free, and the version that the new session begins with."""
+
+    created: bool
+    version: int
+
+
+class OptimizerSet(NamedTuple):
+    """The version after the change."""
+
+    version: int
+
+
 class Forward(NamedTuple):
     """`step` names the kept context in backward."""
 
@@ -82,13 +95,14 @@ class Step(NamedTuple):
 
 class Train(NamedTuple):
     """`accuracy` is None where the loss is no classification; `steps` counts optimizer steps;
-    `metrics` has the session's by name ("top_5"), or is None."""
+    `metrics` has the session's by name ("top_5"), or is None; `lr` is the rate of the step."""
 
     loss: float
     accuracy: Optional[float]
     steps: int
     version: int
     metrics: Optional[Dict[str, float]] = None
+    lr: Optional[float] = None
 
 
 class Evaluate(NamedTuple):

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from normd import results
+from normd.calls import Named
 
 if TYPE_CHECKING:
     from normd.client import Client
 
-Named = Union[str, Mapping[str, Any]]
 
 class Session:
     """A handle. It holds no state of the model; deleting it deletes nothing.
@@ -118,6 +118,26 @@ class Session:
     def convert(self, convention: str, optimizer: Optional[Named] = None) -> results.Convert:
         """See Client.convert."""
         return self.client.convert(self.name, convention, optimizer)
+
+    def copy(
+        self, to: str, weights: Optional[str] = None, if_exists: Optional[str] = None
+    ) -> Session:
+        """See Client.copy."""
+        return self.client.copy(self.name, to, weights, if_exists)
+
+    def optimizer_set(
+        self,
+        lr: Optional[float] = None,
+        weight_lr: Optional[float] = None,
+        bias_lr: Optional[float] = None,
+        schedule: Optional[Named] = None,
+        averaging: Optional[Named] = None,
+        metric: Optional[float] = None,
+    ) -> results.OptimizerSet:
+        """See Client.optimizer_set."""
+        return self.client.optimizer_set(
+            self.name, lr, weight_lr, bias_lr, schedule, averaging, metric
+        )
 
     def delete(self) -> bool:
         """See Client.delete."""

@@ -145,6 +145,7 @@ static void the_description_makes_the_same_session(void **state)
             normd_snapshot_describe(snapshot, normd_snapshot_convention(snapshot));
         json_object_del(description, "version");
         json_object_del(description, "steps");
+        json_object_del(description, "rates");
         json_object_del(description, "parameters");
         normd_session *again = NULL;
         normd_error error;

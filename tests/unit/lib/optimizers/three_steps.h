@@ -159,10 +159,12 @@ static inline void expect_unknown(const char *option, normd_convention conventio
 /* What every optimizer's description ends with when nothing is asked for. */
 #define PYTORCH_REST                                                                               \
     "\"accumulate_steps\": 1, \"clip_grad_value\": null, \"clip_grad_norm_each\": null,"           \
-    "\"clip_grad_norm\": null, \"groups\": [], \"no_decay\": []}"
+    "\"clip_grad_norm\": null, \"groups\": [], \"no_decay\": [], \"averaging\": null,"             \
+    "\"schedule\": null}"
 #define KERAS_REST                                                                                 \
     "\"gradient_accumulation_steps\": null, \"clipvalue\": null, \"clipnorm\": null,"              \
-    "\"global_clipnorm\": null, \"groups\": [], \"no_decay\": []}"
+    "\"global_clipnorm\": null, \"groups\": [], \"no_decay\": [], \"use_ema\": false,"             \
+    "\"ema_momentum\": 0.99, \"ema_overwrite_frequency\": null, \"schedule\": null}"
 
 /* Checks the description, and that what is described makes the same optimizer. */
 static inline void expect_description(

@@ -8,7 +8,7 @@ static double rate_after(
     const normd_schedule *schedule, double *state, const double *values, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        normd_schedule_note(schedule, i + 1, values[i], state);
+        normd_schedule_note(schedule, i + 1, true, values[i], state);
     }
     return normd_schedule_rate(schedule, state, count + 1, 0.5);
 }
@@ -38,7 +38,7 @@ static void a_better_value_begins_the_wait_anew(void **state)
         make_schedule("{\"type\": \"reduce_on_plateau\", \"patience\": 1}", NORMD_PYTORCH);
     double notes[NORMD_SCHEDULE_STATE] = {0};
     assert_true(rate_after(schedule, notes, values, 4) == 0.5);
-    normd_schedule_note(schedule, 5, values[4], notes);
+    normd_schedule_note(schedule, 5, true, values[4], notes);
     assert_true(normd_schedule_rate(schedule, notes, 6, 0.5) == 0.5 * 0.1);
     normd_schedule_rebase(schedule, notes);
     assert_true(normd_schedule_rate(schedule, notes, 6, 0.5) == 0.5);
@@ -58,6 +58,23 @@ static void losses_count_by_their_mean_over_a_tick(void **state)
         assert_true(rate_after(schedule, notes, losses, count) == (count == 6 ? 0.25 : 0.5));
     }
     assert_int_equal(normd_schedule_monitors(schedule), NORMD_MONITOR_LOSS);
+    normd_schedule_destroy(schedule);
+}
+
+static void batches_that_wait_for_a_step_count_to_the_mean(void **state)
+{
+    (void)state;
+    normd_schedule *schedule = make_schedule(
+        "{\"type\": \"reduce_on_plateau\", \"patience\": 0, \"factor\": 0.5}", NORMD_PYTORCH);
+    double notes[NORMD_SCHEDULE_STATE] = {0};
+    /* One step of three batches, whose mean is 2; then one batch a step. */
+    normd_schedule_note(schedule, 1, false, 1, notes);
+    normd_schedule_note(schedule, 1, false, 2, notes);
+    normd_schedule_note(schedule, 1, true, 3, notes);
+    normd_schedule_note(schedule, 2, true, 1.5, notes);
+    assert_true(normd_schedule_rate(schedule, notes, 3, 0.5) == 0.5);
+    normd_schedule_note(schedule, 3, true, 1.5, notes);
+    assert_true(normd_schedule_rate(schedule, notes, 4, 0.5) == 0.25);
     normd_schedule_destroy(schedule);
 }
 
@@ -84,7 +101,7 @@ static void the_warm_up_is_not_looked_at(void **state)
     double notes[NORMD_SCHEDULE_STATE] = {0};
     static const double flat[6] = {1, 1, 1, 1, 1, 1};
     assert_true(rate_after(schedule, notes, flat, 5) == 0.5);
-    normd_schedule_note(schedule, 6, 1, notes);
+    normd_schedule_note(schedule, 6, true, 1, notes);
     assert_true(normd_schedule_rate(schedule, notes, 7, 0.5) == 0.25);
     normd_schedule_destroy(schedule);
 }
@@ -109,6 +126,7 @@ int main(void)
         cmocka_unit_test(pytorchs_form_waits_one_tick_longer_than_keras),
         cmocka_unit_test(a_better_value_begins_the_wait_anew),
         cmocka_unit_test(losses_count_by_their_mean_over_a_tick),
+        cmocka_unit_test(batches_that_wait_for_a_step_count_to_the_mean),
         cmocka_unit_test(a_rate_falls_to_its_least_and_no_further),
         cmocka_unit_test(the_warm_up_is_not_looked_at),
         cmocka_unit_test(only_a_plateau_has_a_state),

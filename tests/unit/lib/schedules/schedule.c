@@ -55,6 +55,18 @@ static void a_tick_is_as_many_steps_as_every_says(void **state)
     normd_schedule_destroy(schedule);
 }
 
+static void a_schedule_begins_behind_the_step_start(void **state)
+{
+    (void)state;
+    normd_schedule *schedule = make_schedule(
+        "{\"type\": \"exponential\", \"gamma\": 0.5, \"every\": 2, \"start\": 3}", NORMD_PYTORCH);
+    static const double rates[8] = {1, 1, 1, 1, 1, 0.5, 0.5, 0.25};
+    for (uint64_t step = 1; step <= 8; step++) {
+        assert_true(normd_schedule_rate(schedule, NULL, step, 1.0) == rates[step - 1]);
+    }
+    normd_schedule_destroy(schedule);
+}
+
 static void a_warm_up_goes_before_the_schedule(void **state)
 {
     (void)state;
@@ -119,7 +131,8 @@ static void wrong_options_are_refused(void **state)
     expect_refused("{\"type\": \"step\", \"step_size\": 0}",
         "optimizer.schedule.step_size: expected an integer in [1, 1073741824], got 0");
     expect_refused("{\"type\": \"exponential\", \"gamma\": 0.5, \"gama\": 0.5}",
-        "optimizer.schedule: expected the keys \"type\", \"every\", \"warmup\", \"gamma\", got "
+        "optimizer.schedule: expected the keys \"type\", \"every\", \"start\", \"warmup\", "
+        "\"gamma\", got "
         "\"gama\"");
     expect_refused("{\"type\": \"exponential\", \"gamma\": 0.5, \"every\": 0}",
         "optimizer.schedule.every: expected an integer in [1, 1073741824], got 0");
@@ -143,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_makes_the_same_schedule_in_any_convention),
         cmocka_unit_test(a_tick_is_as_many_steps_as_every_says),
+        cmocka_unit_test(a_schedule_begins_behind_the_step_start),
         cmocka_unit_test(a_warm_up_goes_before_the_schedule),
         cmocka_unit_test(keras_schedules_say_their_initial_rate),
         cmocka_unit_test(wrong_options_are_refused),

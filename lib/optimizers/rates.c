@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/optimizers/rates.h"
+
+#include <string.h>
+
+/* ---- Options ---- */
+
+/* Moves a schedule to where PyTorch's users write it. */
+static bool move_schedule(json_t *map, const char *rate_key, const json_t *rate)
+{
+    return json_object_set_new(map, "schedule", json_deep_copy(rate)) == 0 &&
+           json_object_del(map, rate_key) == 0;
+}
+
+normd_status normd_rates_expand(
+    const json_t *option, normd_convention convention, json_t **expanded, normd_error *error)
+{
+    json_t *map = json_is_string(option) ? json_pack("{s:O}", "type", option)
+                  : option == NULL       ? json_object()
+                                         : json_copy((json_t *)(uintptr_t)option);
+    *expanded = map;
+    if (map == NULL) {
+        return normd_error_no_memory(error);
+    }
+    const char *key = json_object_get(map, "learning_rate") != NULL ? "learning_rate" : "lr";
+    const json_t *rate = json_object_get(map, key);
+    const json_t *schedule = json_object_get(map, "schedule");
+    if (convention == NORMD_KERAS && json_object_get(rate, "type") != NULL) {
+        if (schedule != NULL && !json_is_null(schedule)) {
+            return normd_error_set(error, NORMD_BAD_ARGUMENT,
+                "optimizer.schedule: expected nothing beside a %s that is a schedule", key);
+        }
+        if (!move_schedule(map, key, rate)) {
+            return normd_error_no_memory(error);
+        }
+        schedule = json_object_get(map, "schedule");
+        rate = NULL;
+    }
+    double lr;
+    if (!normd_schedule_initial_rate(schedule, &lr)) {
+        return NORMD_OK;
+    }
+    if (rate == NULL) {
+        return json_object_set_new(map, key, json_real(lr)) == 0 ? NORMD_OK
+                                                                 : normd_error_no_memory(error);
+    }
+    bool says_it = json_object_get(schedule, "initial_learning_rate") != NULL;
+    if (says_it && json_is_number(rate) && json_number_value(rate) != lr) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "optimizer.schedule.initial_learning_rate: expected the optimizer's rate %g, got %g",
+            json_number_value(rate), lr);
+    }
+    return NORMD_OK;
+}
+
+/* Where the rule has what PyTorch calls momentum, or beta 1; COUNT: neither. */
+static normd_option momentum_option(const normd_optimizer_rule *rule)
+{
+    for (size_t i = 0; i < rule->options; i++) {
+        normd_option option = rule->option[i].option;
+        if (option == NORMD_OPTION_MOMENTUM || option == NORMD_OPTION_BETA_1) {
+            return option;
+        }
+    }
+    return NORMD_OPTION_COUNT;
+}
+
+/* The momentum is the schedule's from the first step on, also where the options say none. */
+static void take_momentum(normd_optimizer *optimizer, normd_options *options)
+{
+    double momentum;
+    double most;
+    if (!normd_schedule_momentum(optimizer->schedule, 1, &momentum, &most)) {
+        return;
+    }
+    normd_option option = momentum_option(optimizer->rule);
+    if (option == NORMD_OPTION_COUNT) {
+        normd_options_fail(options, "schedule.cycle_momentum",
+            "expected false beside type \"%s\", which has no momentum", optimizer->rule->type);
+        return;
+    }
+    for (size_t i = 0; i < optimizer->groups; i++) {
+        optimizer->group[i].value[option] = most;
+    }
+}
+
+void normd_rates_read(normd_optimizer *optimizer, normd_options *options)
+{
+    const json_t *schedule = normd_options_any(options, "schedule");
+    if (schedule == NULL || json_is_null(schedule)) {
+        return;
+    }
+    normd_status status = normd_schedule_create(schedule, optimizer->convention,
+        optimizer->group[0].lr, "optimizer.schedule", &optimizer->schedule, &options->error);
+    if (status == NORMD_OK) {
+        take_momentum(optimizer, options);
+    }
+}
+
+bool normd_rates_describe(const normd_optimizer *optimizer, json_t *description)
+{
+    json_t *schedule =
+        optimizer->schedule == NULL ? json_null() : normd_schedule_describe(optimizer->schedule);
+    return json_object_set_new(description, "schedule", schedule) == 0;
+}
+
+/* ---- Steps ---- */
+
+/* The schedule's part of the scalars. */
+static size_t state_place(const normd_optimizer *optimizer)
+{
+    return normd_optimizer_scalar_of(optimizer, NORMD_SCALAR_SCHEDULE);
+}
+
+normd_group normd_rates_group(
+    const normd_optimizer *optimizer, const normd_group *group, uint64_t step)
+{
+    normd_group moved = *group;
+    double momentum;
+    double most;
+    if (optimizer->schedule != NULL &&
+        normd_schedule_momentum(optimizer->schedule, step, &momentum, &most)) {
+        moved.value[momentum_option(optimizer->rule)] = momentum;
+    }
+    return moved;
+}
+
+double normd_rates_at(
+    const normd_optimizer *optimizer, double lr, uint64_t step, const double *scalars)
+{
+    return optimizer->schedule == NULL ? lr
+                                       : normd_schedule_rate(optimizer->schedule,
+                                             scalars + state_place(optimizer), step, lr);
+}
+
+double normd_optimizer_rate(const normd_optimizer *optimizer, normd_parameter_role role,
+    uint64_t step, const double *scalars)
+{
+    const normd_group *group = &optimizer->group[0];
+    double lr = role == NORMD_ROLE_NORM_WEIGHT ? group->weight_lr
+                : role == NORMD_ROLE_NORM_BIAS ? group->bias_lr
+                                               : group->lr;
+    return normd_rates_at(optimizer, lr, step, scalars);
+}
+
+bool normd_optimizer_momentum(const normd_optimizer *optimizer, uint64_t step, double *momentum)
+{
+    double most;
+    return optimizer->schedule != NULL &&
+           normd_schedule_momentum(optimizer->schedule, step, momentum, &most);
+}
+
+normd_schedule_monitor normd_optimizer_monitors(const normd_optimizer *optimizer)
+{
+    return optimizer->schedule == NULL ? NORMD_MONITOR_NOTHING
+                                       : normd_schedule_monitors(optimizer->schedule);
+}
+
+void normd_optimizer_note(
+    const normd_optimizer *optimizer, uint64_t steps, bool stepped, double value, double *scalars)
+{
+    if (optimizer->schedule != NULL) {
+        normd_schedule_note(
+            optimizer->schedule, steps, stepped, value, scalars + state_place(optimizer));
+    }
+}
+
+void normd_optimizer_carried(
+    const normd_optimizer *optimizer, const normd_optimizer *before, double *scalars)
+{
+    if (optimizer->schedule == NULL || normd_schedule_states(optimizer->schedule) == 0) {
+        return;
+    }
+    double *state = scalars + state_place(optimizer);
+    json_t *now = normd_schedule_describe(optimizer->schedule);
+    json_t *then = before->schedule == NULL ? NULL : normd_schedule_describe(before->schedule);
+    if (!json_equal(now, then)) {
+        memset(state, 0, NORMD_SCHEDULE_STATE * sizeof *state);
+    } else if (optimizer->group[0].lr != before->group[0].lr) {
+        normd_schedule_rebase(optimizer->schedule, state);
+    }
+    json_decref(now);
+    json_decref(then);
+}
