@@ -10,8 +10,8 @@ static bool sample_norm_prepare(normd_layer *layer)
 {
     normd_sample_norm *norm = (normd_sample_norm *)layer;
     size_t size = normd_dtype_size(layer->dtype);
-    norm->zeros = calloc(norm->features, size);
-    norm->ones = calloc(norm->features, size);
+    norm->zeros = calloc(norm->features + 1, size);
+    norm->ones = calloc(norm->features + 1, size);
     for (size_t i = 0; norm->ones != NULL && i < norm->features; i++) {
         normd_value_store(layer->dtype, norm->ones, i, 1.0);
     }

@@ -37,6 +37,7 @@ typedef struct normd_sample_norm {
     bool channels_last;          /* groups: axis -1, else 1 */
     size_t features;             /* values of gamma */
     size_t groups;               /* of features; 1 where over_last_axes */
+    bool instances;              /* the groups were given as -1 */
     double eps;
     bool scale, center;
     bool trainable;

@@ -53,9 +53,10 @@ static bool put_place(json_t *map, const normd_sample_norm *norm, normd_conventi
     }
     bool grouped = norm->base.operations == &normd_group_norm_operations;
     const char *features = keras || !grouped ? "features" : "num_channels";
-    return (!grouped || normd_layer_put(map, keras ? "groups" : "num_groups",
-                            json_integer((json_int_t)norm->groups))) &&
-           normd_layer_put(map, features, json_integer((json_int_t)norm->features)) &&
+    json_int_t groups = norm->instances && norm->base.lazy ? -1 : (json_int_t)norm->groups;
+    return (!grouped ||
+               normd_layer_put(map, keras ? "groups" : "num_groups", json_integer(groups))) &&
+           normd_layer_put_features(map, &norm->base, features, norm->features) &&
            normd_layer_put(map, "axis", json_integer(norm->channels_last ? -1 : 1));
 }
 

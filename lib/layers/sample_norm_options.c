@@ -356,16 +356,7 @@ static void read_features(
     }
     size_t before = features_before(norm, flow);
     const char *key = normd_layer_key(options, "features", pytorch_key);
-    int64_t features = normd_options_integer(options, key, (int64_t)before, 1, MAX_FEATURES);
-    if (features < 1 || features > MAX_FEATURES) {
-        normd_options_fail(options, key,
-            "expected a number, since neither `input` nor an earlier layer tells it; got nothing");
-        features = 1;
-    } else if (before != 0 && (size_t)features != before) {
-        normd_options_fail(
-            options, key, "expected %zu, what comes before, got %lld", before, (long long)features);
-    }
-    norm->features = (size_t)features;
+    norm->features = normd_layer_read_features(&norm->base, source, key, before, MAX_FEATURES);
     if (flow->shape.rank >= 2) {
         flow->shape.dim[norm->channels_last ? flow->shape.rank - 1 : 1] = norm->features;
     }
@@ -381,7 +372,8 @@ static void read_groups(normd_sample_norm *norm, const normd_layer_source *sourc
         normd_options_fail(options, key, "expected the number of groups, got nothing");
     }
     int64_t groups = normd_options_integer(options, key, 32, -1, MAX_FEATURES);
-    size_t each = groups == -1 ? norm->features : (size_t)groups;
+    bool lazy = norm->base.lazy;
+    size_t each = groups == -1 ? norm->features + lazy : (size_t)groups;
     if (each == 0 || norm->features % each != 0) {
         normd_options_fail(options, key,
             "expected a number of groups that divides the %zu features, or -1 for one feature a "
@@ -390,6 +382,7 @@ static void read_groups(normd_sample_norm *norm, const normd_layer_source *sourc
         each = 1;
     }
     norm->groups = each;
+    norm->instances = groups == -1;
 }
 
 normd_layer *normd_group_norm_create(const normd_layer_source *source)
@@ -453,7 +446,7 @@ normd_layer *normd_instance_norm_create(const normd_layer_source *source)
     read_kind(norm, source);
     read_axis(norm, source);
     read_features(norm, source, "num_features");
-    norm->groups = norm->features;
+    norm->groups = norm->features + norm->base.lazy;
     read_eps(norm, source);
     /* PyTorch's instance norm has no gamma and beta of itself; Keras' is a group norm, which has.
      */

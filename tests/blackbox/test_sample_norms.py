@@ -82,3 +82,20 @@ def test_an_empty_batch_gives_an_empty_answer(rpc):
     ):
         create(rpc, layer)
         assert rpc.call("infer", session="norm", x=np.zeros(shape, np.float32))["y"].shape == shape
+
+
+@pytest.mark.parametrize("layer, groups", [
+    ({"type": "group_norm", "num_groups": 2}, 2),
+    ({"type": "group_norm", "num_groups": -1}, 6),
+    ({"type": "instance_norm2d", "affine": True, "track_running_stats": True}, None),
+])
+def test_features_that_nothing_tells_come_from_the_first_batch(rpc, layer, groups):
+    create(rpc, layer)
+    (told,) = rpc.call("session.describe", session="norm")["layers"]
+    assert told["lazy"]
+    x = np.random.default_rng(3).normal(size=(2, 6, 3, 4)).astype(np.float32)
+    y = rpc.call("forward", session="norm", x=x)["y"]
+    (told,) = rpc.call("session.describe", session="norm")["layers"]
+    assert told.get("num_groups") == groups and "lazy" not in told
+    create(rpc, layer, input=[6, 3, 4])
+    assert np.array_equal(y, rpc.call("forward", session="norm", x=x)["y"])

@@ -43,7 +43,7 @@ static const mistake mistakes[] = {
     {"'input': 6, 'layers': [{'type': 'group_norm', 'num_groups': 0}]", NULL},
     {"'input': 6, 'layers': [{'type': 'group_norm', 'num_groups': 2, 'num_channels': 4}]",
         "layers[0].num_channels: expected 6, what comes before, got 4"},
-    {"'layers': [{'type': 'group_norm', 'num_groups': 2}]",
+    {"'layers': [{'type': 'group_norm', 'num_groups': 2, 'lazy': false}]",
         "layers[0].features: expected a number, since neither `input` nor an earlier layer "
         "tells it; got nothing"},
     {"'input': 6, 'layers': [{'type': 'group_norm', 'num_groups': 2, 'axis': 0}]",
