@@ -54,6 +54,7 @@ NORM_LAYERS: Dict[str, Row] = {
                    lambda o, s: NORMS[len(s)](s[0], dtype=F64, **o)),
     "layer_norm": (one_of(eps=[1e-5, 1e-2]),
                    lambda o, s: nn.LayerNorm(list(s), dtype=F64, **o)),
+    "rms_norm": (one_of(eps=[1e-5, 1e-2]), lambda o, s: nn.RMSNorm(list(s), dtype=F64, **o)),
     "group_norm": (one_of(num_groups=[1, 2]),
                    lambda o, s: nn.GroupNorm(o["num_groups"], s[0], dtype=F64)),
 }
@@ -72,23 +73,36 @@ TABLE = {**ACTIVATIONS, **NORM_LAYERS, **WEIGHTS, **POOLS, "flatten": (
     nothing, lambda o, s: nn.Flatten())}
 
 CLASSES = 4
+
+
+def weights_of(options: Dict) -> Any:
+    """The classes' weights as a tensor."""
+    return None if options["weight"] is None else torch.tensor(options["weight"], dtype=F64)
+
+
 LOSSES: Dict[str, Tuple[Callable, Callable[[Dict], nn.Module]]] = {
-    "cross_entropy": (one_of(label_smoothing=[0.0, 0.1]), lambda o: nn.CrossEntropyLoss(**o)),
+    "cross_entropy": (one_of(label_smoothing=[0.0, 0.1], ignore_index=[-100, 1],
+                             weight=[None, [1.0, 0.5, 2.0, 1.5]]),
+                      lambda o: nn.CrossEntropyLoss(**{**o, "weight": weights_of(o)})),
     "mse": (nothing, lambda o: nn.MSELoss()),
     "l1": (nothing, lambda o: nn.L1Loss()),
     "huber": (one_of(delta=[1.0, 0.3]), lambda o: nn.HuberLoss(**o)),
     "smooth_l1": (one_of(beta=[1.0, 0.3]), lambda o: nn.SmoothL1Loss(**o)),
     "binary_cross_entropy_with_logits": (nothing, lambda o: nn.BCEWithLogitsLoss()),
 }
+# A gradient that a norm behind cancels is rounding alone, of which a rule that divides by its size
+# makes a step: an epsilon well above it lets both sides agree.
+EPS = [1e-4, 1e-3]
 OPTIMIZERS: Dict[str, Tuple[Callable, Any]] = {
     "sgd": (one_of(lr=[0.05], momentum=[0.0, 0.9], weight_decay=[0.0, 0.01]), torch.optim.SGD),
-    "adam": (one_of(lr=[1e-2], betas=[[0.9, 0.999], [0.8, 0.9]], amsgrad=[False, True]),
+    "adam": (one_of(lr=[1e-2], betas=[[0.9, 0.999], [0.8, 0.9]], amsgrad=[False, True],
+                     eps=EPS),
              torch.optim.Adam),
-    "adamw": (one_of(lr=[1e-2], weight_decay=[0.01, 0.1]), torch.optim.AdamW),
-    "rmsprop": (one_of(lr=[1e-3], momentum=[0.0, 0.5], centered=[False, True]),
+    "adamw": (one_of(lr=[1e-2], weight_decay=[0.01, 0.1], eps=EPS), torch.optim.AdamW),
+    "rmsprop": (one_of(lr=[1e-3], momentum=[0.0, 0.5], centered=[False, True], eps=EPS),
                 torch.optim.RMSprop),
-    "adagrad": (one_of(lr=[0.05], lr_decay=[0.0, 0.1]), torch.optim.Adagrad),
-    "nadam": (one_of(lr=[1e-2], momentum_decay=[4e-3]), torch.optim.NAdam),
+    "adagrad": (one_of(lr=[0.05], lr_decay=[0.0, 0.1], eps=EPS), torch.optim.Adagrad),
+    "nadam": (one_of(lr=[1e-2], momentum_decay=[4e-3], eps=EPS), torch.optim.NAdam),
 }
 
 
@@ -141,7 +155,7 @@ def build(case: Dict[str, Any]) -> Tuple[nn.Sequential, List[Dict[str, Any]]]:
         given = dict(layer)
         if layer["type"] in POOLS:
             given["kernel_size"] = 2
-        if layer["type"] == "layer_norm":
+        if layer["type"] in ("layer_norm", "rms_norm"):
             given["normalized_shape"] = list(x.shape[1:])
         for name, values in module.named_parameters():
             given[f"{name}_init"] = values.detach().numpy().copy()

@@ -20,13 +20,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "blackbox")]
 
 import keras  # noqa: E402
+import keras_case  # noqa: E402
 import model_case  # noqa: E402
 import norm_case  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 
-KINDS = {"norm": norm_case, "model": model_case}
+KINDS = {"norm": norm_case, "model": model_case, "keras": keras_case}
 MOST_SHRINKS = 200
 
 
