@@ -16,7 +16,7 @@ typedef struct update_loop {
     const char *gradients;
     const double *factor; /* of each tile's gradients, or NULL */
     double limit;         /* of each value of a gradient */
-    normd_step step;
+    const normd_step *step;
     atomic_bool broken;
 } update_loop;
 
@@ -100,7 +100,7 @@ static void update_tile(void *argument, size_t index)
         copy_tile(u, from, tile->count);
         return;
     }
-    const normd_coefficients *coefficients = &loop->step.set[tile->set];
+    const normd_coefficients *coefficients = &loop->step->set[tile->set];
     double factor = coefficients->sign * (loop->factor == NULL ? 1.0 : loop->factor[index]);
     bool ok = true;
     for (size_t begin = 0; begin < tile->count && ok; begin += BLOCK) {
@@ -142,8 +142,10 @@ normd_status normd_pass_update(const normd_model_update *update, normd_error *er
     if (clipping->kind == NORMD_CLIP_VALUE) {
         loop.limit = clipping->most;
     }
+    normd_step step; /* not within the loop's struct, which is cleared */
     normd_step_begin(
-        model->optimizer, update->step, normd_model_scalars(model, update->new_slots), &loop.step);
+        model->optimizer, update->step, normd_model_scalars(model, update->new_slots), &step);
+    loop.step = &step;
     atomic_init(&loop.broken, false);
     normd_compute_tiles(
         &model->compute, model->parameter_values, model->update_tiles, update_tile, &loop);
