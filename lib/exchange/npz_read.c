@@ -205,7 +205,7 @@ static normd_status turn(normd_npz *npz, normd_array *array, normd_error *error)
 {
     normd_array stored = *array;
     uint8_t axes[NORMD_MAX_RANK];
-    for (uint32_t axis = 0; axis < array->shape.rank; axis++) {
+    for (uint32_t axis = 0; axis < array->shape.rank && axis < NORMD_MAX_RANK; axis++) {
         axes[axis] = (uint8_t)(array->shape.rank - 1 - axis);
         stored.shape.dim[axis] = array->shape.dim[axes[axis]];
     }
