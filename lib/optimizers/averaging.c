@@ -126,6 +126,12 @@ bool normd_averaging_is_due(const normd_averaging *averaging, uint64_t step)
            (step - averaging->start) % averaging->every == 0;
 }
 
+uint64_t normd_averaging_count(const normd_averaging *averaging, uint64_t steps)
+{
+    bool some = averaging->type != NORMD_AVERAGING_NONE && steps >= averaging->start;
+    return some ? (steps - averaging->start) / averaging->every + 1 : 0;
+}
+
 bool normd_averaging_overwrites(const normd_averaging *averaging, uint64_t step)
 {
     return averaging->overwrite_every != 0 && step >= averaging->start &&

@@ -40,6 +40,8 @@ bool normd_averaging_describe(
 
 /* Whether the weights after this step, which counts from 1, go into the average. */
 bool normd_averaging_is_due(const normd_averaging *averaging, uint64_t step);
+/* How many steps of the first `steps` went into the average. */
+uint64_t normd_averaging_count(const normd_averaging *averaging, uint64_t steps);
 /* Whether the weights take the average after this step. */
 bool normd_averaging_overwrites(const normd_averaging *averaging, uint64_t step);
 

@@ -100,6 +100,17 @@ static normd_status load_iteration(normd_npz *npz, uint64_t *steps, normd_error 
     return NORMD_OK;
 }
 
+/* Keras does not count what its averages are of. */
+static void count_averages(const normd_model *model, const normd_change *change)
+{
+    size_t scalar = normd_optimizer_scalar_of(model->optimizer, NORMD_SCALAR_AVERAGED);
+    if (scalar < model->scalars) {
+        normd_model_scalars(model, normd_slab_data(change->slots))[scalar] =
+            (double)normd_averaging_count(
+                normd_optimizer_averaging(model->optimizer), change->steps);
+    }
+}
+
 /* Whether the file has the weights alone, or the optimizer's variables as well. */
 static normd_status check_count(
     const normd_npz *npz, const normd_keras_order *order, bool *has_slots, normd_error *error)
@@ -132,6 +143,9 @@ static normd_status load_all(const normd_session *session, normd_npz *npz,
     }
     if (status == NORMD_OK && has_slots) {
         status = load_iteration(npz, &change->steps, error);
+    }
+    if (status == NORMD_OK && has_slots) {
+        count_averages(model, change);
     }
     return status;
 }

@@ -113,3 +113,19 @@ def test_an_average_needs_a_step_first(rpc, name):
         rpc.call("session.copy", session=name, to="x", weights="average")
     train(rpc, name, 0, 1)
     rpc.call("session.copy", session=name, to=f"{name}-copy", weights="average")
+
+
+def test_an_npz_of_keras_goes_on_with_the_average(rpc, name):
+    optimizer = {"type": "adam", "learning_rate": 0.01, "use_ema": True, "ema_momentum": 0.5}
+    model = classifier(convention="keras", optimizer=optimizer)
+    rpc.call("session.create", session=name, **model)
+    train(rpc, name, 0, 5)
+    file = rpc.call("session.export", session=name, format="npz", optimizer=True)["data"]
+    rpc.call("session.create", session=f"{name}-copy", **model)
+    rpc.call("session.import", session=f"{name}-copy", data=file)
+    train(rpc, name, 5, 2)
+    train(rpc, f"{name}-copy", 5, 2)
+    one = safetensors.load(exported(rpc, name))
+    other = safetensors.load(exported(rpc, f"{name}-copy"))
+    del one["1.num_batches_tracked"], other["1.num_batches_tracked"]
+    np.testing.assert_equal(other, one)

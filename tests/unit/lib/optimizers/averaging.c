@@ -44,10 +44,13 @@ static void start_and_every_choose_the_steps(void **state)
 {
     (void)state;
     normd_averaging averaging = {.type = NORMD_AVERAGING_SWA, .start = 4, .every = 3};
+    uint64_t count = 0;
     for (uint64_t step = 1; step <= 20; step++) {
         bool due = step >= 4 && (step - 4) % 3 == 0;
         assert_int_equal(normd_averaging_is_due(&averaging, step), due);
         assert_false(normd_averaging_overwrites(&averaging, step));
+        count += due;
+        assert_int_equal(normd_averaging_count(&averaging, step), count);
     }
     averaging.overwrite_every = 5;
     assert_false(normd_averaging_overwrites(&averaging, 4));
