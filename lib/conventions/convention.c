@@ -2,6 +2,8 @@
 #include "lib/conventions/convention.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static const normd_convention_facts facts[NORMD_CONVENTION_COUNT] = {
     [NORMD_PYTORCH] =
@@ -52,4 +54,17 @@ const normd_convention_facts *normd_convention_facts_of(normd_convention convent
 {
     assert(convention < NORMD_CONVENTION_COUNT);
     return &facts[convention];
+}
+
+static double decimal_complement(double momentum)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
+    return strtod(text, NULL);
+}
+
+double normd_convention_complement(double momentum)
+{
+    double complement = decimal_complement(momentum);
+    return decimal_complement(complement) == momentum ? complement : 1.0 - momentum;
 }

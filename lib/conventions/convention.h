@@ -38,4 +38,9 @@ typedef struct normd_convention_facts {
 /* Static storage. */
 const normd_convention_facts *normd_convention_facts_of(normd_convention convention);
 
+/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009, where that gives back
+   0.99; else as doubles subtract. So a momentum of up to 15 digits means the same two factors in
+   both conventions. */
+double normd_convention_complement(double momentum);
+
 #endif

@@ -71,10 +71,6 @@ static inline uint32_t normd_batch_norm_axis(const normd_batch_norm *norm, uint3
 /* Reading and telling of options (batch_norm_options.c, batch_norm_describe.c). */
 normd_layer *normd_batch_norm_create(const normd_layer_source *source);
 json_t *normd_batch_norm_describe(const normd_layer *layer, normd_convention convention);
-/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009, where that gives back
-   0.99; else as doubles subtract. So a momentum of up to 15 digits means the same two factors in
-   both conventions. */
-double normd_batch_norm_complement(double momentum);
 
 /* The same of virtual batches, batch renormalization and masks (batch_norm_variants.c). Declared
    statistics go behind those that every batch norm has. */

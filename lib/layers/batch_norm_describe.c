@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/layers/batch_norm.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-static double decimal_complement(double momentum)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
-    return strtod(text, NULL);
-}
-
-double normd_batch_norm_complement(double momentum)
-{
-    double complement = decimal_complement(momentum);
-    return decimal_complement(complement) == momentum ? complement : 1.0 - momentum;
-}
-
 static json_t *momentum_in(const normd_batch_norm *norm, normd_convention convention)
 {
     if (norm->cumulative) {
@@ -24,7 +8,7 @@ static json_t *momentum_in(const normd_batch_norm *norm, normd_convention conven
     }
     bool same = normd_convention_facts_of(convention)->momentum_keeps ==
                 normd_convention_facts_of(norm->convention)->momentum_keeps;
-    return json_real(same ? norm->momentum : normd_batch_norm_complement(norm->momentum));
+    return json_real(same ? norm->momentum : normd_convention_complement(norm->momentum));
 }
 
 static bool put_affine(json_t *map, const normd_batch_norm *norm, normd_convention convention)

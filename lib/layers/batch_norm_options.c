@@ -89,7 +89,7 @@ static void read_momentum(normd_batch_norm *norm, const normd_layer_source *sour
     const normd_convention_facts *facts = normd_convention_facts_of(source->convention);
     norm->momentum = normd_options_number_or_null(
         source->options, "momentum", facts->momentum, 0.0, 1.0, &norm->cumulative);
-    double rest = normd_batch_norm_complement(norm->momentum);
+    double rest = normd_convention_complement(norm->momentum);
     norm->keep = facts->momentum_keeps ? norm->momentum : rest;
     norm->take = facts->momentum_keeps ? rest : norm->momentum;
 }

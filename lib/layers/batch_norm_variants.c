@@ -101,7 +101,7 @@ static void read_renorm(normd_batch_norm *norm, const normd_layer_source *source
         normd_options_any(options, "renorm_momentum");
     }
     norm->renorm_momentum = otherwise;
-    double rest = normd_batch_norm_complement(otherwise);
+    double rest = normd_convention_complement(otherwise);
     norm->renorm_keep = facts->momentum_keeps ? otherwise : rest;
     norm->renorm_take = facts->momentum_keeps ? rest : otherwise;
     check_renorm(norm, options);
@@ -183,7 +183,7 @@ static bool put_renorm(json_t *map, const normd_batch_norm *norm, normd_conventi
     bool same = normd_convention_facts_of(convention)->momentum_keeps ==
                 normd_convention_facts_of(norm->convention)->momentum_keeps;
     double momentum =
-        same ? norm->renorm_momentum : normd_batch_norm_complement(norm->renorm_momentum);
+        same ? norm->renorm_momentum : normd_convention_complement(norm->renorm_momentum);
     return normd_layer_put(map, "renorm", json_true()) &&
            normd_layer_put(map, "renorm_clipping", clipping_of(norm)) &&
            normd_layer_put(map, "renorm_momentum", json_real(momentum));

@@ -1,16 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "lib/layers/sample_norm.h"
-
-/* 1 - momentum as people write it: 0.99 gives 0.01, not 0.010000000000000009. */
-static double complement(double momentum)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.15g", 1.0 - momentum);
-    return strtod(text, NULL);
-}
 
 static json_t *momentum_in(const normd_sample_norm *norm, normd_convention convention)
 {
@@ -19,7 +8,7 @@ static json_t *momentum_in(const normd_sample_norm *norm, normd_convention conve
     }
     bool same = normd_convention_facts_of(convention)->momentum_keeps ==
                 normd_convention_facts_of(norm->convention)->momentum_keeps;
-    return json_real(same ? norm->momentum : complement(norm->momentum));
+    return json_real(same ? norm->momentum : normd_convention_complement(norm->momentum));
 }
 
 /* [-2, -1]; -1 alone as a number. */

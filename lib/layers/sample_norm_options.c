@@ -429,8 +429,9 @@ static void read_running(normd_sample_norm *norm, const normd_layer_source *sour
     norm->track = normd_options_bool(options, "track_running_stats", false);
     norm->momentum = normd_options_number_or_null(
         options, "momentum", facts->momentum, 0.0, 1.0, &norm->cumulative);
-    norm->keep = facts->momentum_keeps ? norm->momentum : 1.0 - norm->momentum;
-    norm->take = facts->momentum_keeps ? 1.0 - norm->momentum : norm->momentum;
+    double rest = normd_convention_complement(norm->momentum);
+    norm->keep = facts->momentum_keeps ? norm->momentum : rest;
+    norm->take = facts->momentum_keeps ? rest : norm->momentum;
     norm->unbiased =
         normd_options_word(options, "running_variance", variances, facts->running_unbiased) == 1;
     norm->single_value_allowed =

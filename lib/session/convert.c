@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/sample_norm.h"
 #include "lib/session/session_state.h"
 
 /* Why the two forms of a rule are not the same numbers. */
@@ -11,17 +12,17 @@ static const struct {
 } differences[] = {
     {"adam", "keras adds epsilon to the root before its correction, pytorch behind it"},
     {"adamw", "keras adds epsilon to the root before its correction, pytorch behind it"},
-    {"nadam", "keras adds epsilon to the root before its correction, pytorch behind it"},
     {"rmsprop", "keras adds epsilon under the root, pytorch to the root"},
     {"adagrad", "keras adds epsilon under the root, pytorch to the root"},
-    {"lion", "pytorch has no such optimizer"},
 };
 
 static normd_status refuse(normd_error *error, const char *key, const char *got, const char *reason)
 {
     return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "optimizer: expected one that both conventions compute alike (sgd without momentum and "
-        "weight_decay), got %s%s%s: %s; give an `optimizer` that replaces it",
+        "optimizer: expected one that both conventions compute alike (sgd without momentum, lion, "
+        "and "
+        "nadam with a momentum_decay of 1, all without weight_decay), got %s%s%s: %s; give an "
+        "`optimizer` that replaces it",
         key, key[0] == '\0' ? "" : " = ", got, reason);
 }
 
@@ -33,13 +34,13 @@ static bool is_neutral(const json_t *value)
            (json_is_array(value) && json_array_size(value) == 0);
 }
 
-/* What plain SGD has in both forms, and what is of no account without momentum. */
+/* What the shared rules have in both forms, and what is of no account without momentum. */
 static bool is_shared(const char *key, const json_t *value)
 {
     static const char *const numbers[] = {
         "lr", "learning_rate", "weight_lr", "bias_lr", "dampening", "ema_momentum"};
-    static const char *const any[] = {
-        "type", "accumulate_steps", "gradient_accumulation_steps", "schedule"};
+    static const char *const any[] = {"betas", "beta_1", "beta_2", "eps", "epsilon", "type",
+        "accumulate_steps", "gradient_accumulation_steps", "schedule"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(key, numbers[i]) == 0) {
             return json_is_number(value);
@@ -64,11 +65,25 @@ static const char *reason_for_option(const char *key)
     return "the conventions have it in other forms";
 }
 
+/* Keras' NAdam has no such option: it is 1. False for another. */
+static bool convert_momentum_decay(json_t *optimizer, normd_convention convention)
+{
+    static const char key[] = "momentum_decay";
+    if (convention == NORMD_PYTORCH) {
+        return normd_layer_put(optimizer, key, json_real(1.0));
+    }
+    bool same = json_number_value(json_object_get(optimizer, key)) == 1.0;
+    json_object_del(optimizer, key);
+    return same;
+}
+
 /* The description in the new words, without what the other convention has no word for. */
-static normd_status convert_optimizer(json_t *optimizer, normd_error *error)
+static normd_status convert_optimizer(
+    json_t *optimizer, normd_convention convention, normd_error *error)
 {
     const char *type = json_string_value(json_object_get(optimizer, "type"));
-    if (strcmp(type, "sgd") != 0) {
+    bool nadam = strcmp(type, "nadam") == 0;
+    if (strcmp(type, "sgd") != 0 && strcmp(type, "lion") != 0 && !nadam) {
         const char *reason = "the conventions have other forms of it";
         for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
             if (strcmp(differences[i].type, type) == 0) {
@@ -77,12 +92,16 @@ static normd_status convert_optimizer(json_t *optimizer, normd_error *error)
         }
         return refuse(error, "", type, reason);
     }
+    if (nadam && !convert_momentum_decay(optimizer, convention)) {
+        return refuse(error, "", type, "keras has a momentum_decay of 1 alone");
+    }
     const char *key;
     json_t *value;
     void *next;
     json_object_foreach_safe(optimizer, next, key, value)
     {
-        if (is_shared(key, value) && strcmp(key, "dampening") != 0) {
+        bool kept = nadam && strcmp(key, "momentum_decay") == 0;
+        if (kept || (is_shared(key, value) && strcmp(key, "dampening") != 0)) {
             continue;
         }
         if (!is_shared(key, value) && !is_neutral(value)) {
@@ -97,24 +116,48 @@ static normd_status convert_optimizer(json_t *optimizer, normd_error *error)
 
 static bool has_counterpart(double momentum)
 {
-    return normd_batch_norm_complement(normd_batch_norm_complement(momentum)) == momentum;
+    return normd_convention_complement(normd_convention_complement(momentum)) == momentum;
+}
+
+/* The layer's momenta that have a direction: how many, up to 2, with the names of their options. */
+static size_t list_momenta(const normd_layer *layer, double value[2], const char *name[2])
+{
+    size_t count = 0;
+    if (layer->operations == &normd_batch_norm_operations) {
+        const normd_batch_norm *norm = normd_batch_norm_of(layer);
+        if (!norm->cumulative) {
+            name[count] = "momentum";
+            value[count++] = norm->momentum;
+        }
+        if (norm->renorm) {
+            name[count] = "renorm_momentum";
+            value[count++] = norm->renorm_momentum;
+        }
+    } else if (layer->operations == &normd_instance_norm_operations) {
+        const normd_sample_norm *norm = normd_sample_norm_of(layer);
+        if (norm->track && !norm->cumulative) {
+            name[count] = "momentum";
+            value[count++] = norm->momentum;
+        }
+    }
+    return count;
 }
 
 /* Both factors of the running update must come out of the other momentum to the bit. */
 static normd_status check_momenta(const normd_model *model, normd_error *error)
 {
     for (size_t i = 0; i < model->layers; i++) {
-        if (model->layer[i]->operations != &normd_batch_norm_operations) {
-            continue;
-        }
-        const normd_batch_norm *norm = normd_batch_norm_of(model->layer[i]);
-        bool exact = norm->cumulative || has_counterpart(norm->momentum);
-        if (!exact || (norm->renorm && !has_counterpart(norm->renorm_momentum))) {
-            return normd_error_set(error, NORMD_BAD_ARGUMENT,
-                "layers[%zu].%s: expected a number that 1 - momentum has a double for, as "
-                "those of up to 15 digits; got %.17g, which the other convention can only round",
-                i, exact ? "renorm_momentum" : "momentum",
-                exact ? norm->renorm_momentum : norm->momentum);
+        double value[2];
+        const char *name[2];
+        size_t count = list_momenta(model->layer[i], value, name);
+        for (size_t k = 0; k < count; k++) {
+            if (!has_counterpart(value[k])) {
+                return normd_error_set(error, NORMD_BAD_ARGUMENT,
+                    "layers[%zu].%s: expected a number that 1 - momentum has a double for, as "
+                    "those of up to 15 digits; got %.17g, which the other convention can only "
+                    "round",
+                    i, name[k], value[k]);
+            }
         }
     }
     return NORMD_OK;
@@ -130,7 +173,7 @@ static normd_status make_configuration(const normd_model *model, normd_conventio
         return normd_error_no_memory(error);
     }
     if (optimizer == NULL) {
-        return convert_optimizer(json_object_get(made, "optimizer"), error);
+        return convert_optimizer(json_object_get(made, "optimizer"), convention, error);
     }
     return normd_layer_put(made, "optimizer", json_deep_copy(optimizer))
                ? NORMD_OK

@@ -16,7 +16,8 @@ enum {
     GROUP_MOMENTUM,
     GROUP_MEAN,
     GROUP_LARGEST,
-    GROUP_REST, /* what Keras does not have */
+    GROUP_REST,    /* what Keras does not have */
+    GROUP_PRODUCT, /* Nadam's, one number */
     GROUPS
 };
 
@@ -47,6 +48,9 @@ static int group_of(const normd_model *model, const normd_tensor_place *place)
     if (!place->is_slot) {
         return GROUP_WEIGHTS;
     }
+    if (place->is_scalar) {
+        return GROUP_PRODUCT;
+    }
     const normd_slot *slot = normd_optimizer_slot(model->optimizer, place->slot);
     if (slot->use == NORMD_SLOT_RULE) {
         return group_of_rule(slot->name);
@@ -69,10 +73,14 @@ static void sort_places(
     memcpy(place, spare, used * sizeof *place);
 }
 
-/* Whether Keras has such a thing. */
-static bool has_place(const normd_tensor_place *place)
+/* Whether Keras has such a thing. Of the scalars it has the rule's product alone, one for all. */
+static bool has_place(const normd_model *model, const normd_tensor_place *place)
 {
-    return !place->is_scalar && !place->tensor->own && normd_dtype_is_float(place->tensor->dtype);
+    if (place->is_scalar) {
+        size_t index = (size_t)(place->tensor - model->scalar);
+        return index == normd_optimizer_scalar_of(model->optimizer, NORMD_SCALAR_PRODUCT);
+    }
+    return !place->tensor->own && normd_dtype_is_float(place->tensor->dtype);
 }
 
 bool normd_keras_order_make(const normd_model *model, normd_keras_order *order)
@@ -93,7 +101,7 @@ bool normd_keras_order_make(const normd_model *model, normd_keras_order *order)
     size_t used = 0;
     place = (normd_tensor_place){.layer = 0};
     while (normd_tensor_next(model, &place)) {
-        if (has_place(&place)) {
+        if (has_place(model, &place)) {
             order->place[used++] = place;
             (*(place.is_slot ? &order->slots : &order->weights))++;
         }

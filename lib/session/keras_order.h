@@ -8,8 +8,8 @@
  * A session's tensors in Keras' order: the weights as Model.get_weights gives them
  * (layer by layer, in a layer the trainable ones first), then the variables of the optimizer as
  * Optimizer.variables lists them behind iteration and learning_rate. What Keras does not have is
- * not among them: counters of batches, normd's own tensors, scalars of the optimizer. How a tensor
- * lies in Keras, its keras_axes say.
+ * not among them: counters of batches, normd's own tensors, scalars of the optimizer but Nadam's
+ * product. How a tensor lies in Keras, its keras_axes say.
  */
 typedef struct normd_keras_order {
     normd_tensor_place *place;

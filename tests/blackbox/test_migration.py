@@ -194,6 +194,45 @@ def test_a_session_is_described_the_same_before_and_after_its_conversion(rpc, na
         assert answers[0]["loss"] == answers[1]["loss"]
 
 
+# As those, for images.
+IMAGE_LAYERS = [
+    {"type": "conv2d", "out": 4, "kernel_size": 3, "padding": 1, "data_format": "channels_first"},
+    {"type": "batch_norm", "axis": 1, "renorm": True, "renorm_momentum": 0.2},
+    {"type": "max_pool2d", "kernel_size": 2, "padding": 1},
+    {"type": "instance_norm", "axis": 1, "track_running_stats": True, "momentum": 0.3},
+    {"type": "conv2d", "out": 4, "kernel_size": [2, 1], "padding": "same", "bias": False},
+    {"type": "group_norm", "num_groups": 2},
+    {"type": "avg_pool2d", "kernel_size": 2, "stride": 1},
+    {"type": "batch_norm", "virtual_batch_size": 4},
+    {"type": "global_avg_pool2d"},
+    {"type": "flatten"},
+    {"type": "layer_norm", "eps": 0.1},
+    {"type": "linear", "out": 3},
+]
+
+
+def test_layers_of_images_are_converted_to_the_same_bits(rpc, name):
+    options = {"layers": IMAGE_LAYERS, "input": [2, 9, 9], "optimizer": SGD,
+               "loss": "cross_entropy"}
+    names = (name, f"{name}-2")
+    for session in names:
+        rpc.call("session.create", session=session, **options)
+    before = {c: rpc.call("session.describe", session=name, convention=c) for c in WORDS}
+    random = np.random.default_rng(4)
+    for convention in ("keras", "pytorch", "keras"):
+        rpc.call("session.convert", session=name, convention=convention)
+        after = {c: rpc.call("session.describe", session=name, convention=c) for c in WORDS}
+        for words in WORDS:
+            assert after[words]["layers"] == before[words]["layers"]
+        x = random.normal(size=(8, 2, 9, 9)).astype("f4")
+        target = random.integers(0, 3, 8)
+        losses = [rpc.call("train", session=s, x=x, target=target)["loss"] for s in names]
+        assert losses[0] == losses[1]
+    one, other = (exported(rpc, s, optimizer=False) for s in names)
+    for key, values in other.items():
+        np.testing.assert_array_equal(one[key], values, err_msg=key)
+
+
 def test_an_optimizer_that_differs_is_refused_until_it_is_replaced(rpc, name):
     trained(rpc, name)
     with pytest.raises(RpcError, match="BAD_ARGUMENT optimizer: expected one that both .* adam"):

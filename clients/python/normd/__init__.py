@@ -6,6 +6,9 @@
         y = model.infer([[1.0, 2.0, 3.0, 4.0]]).y
 """
 
+import importlib
+from typing import Any
+
 from normd import calls
 from normd.client import Client, connect
 from normd.errors import (
@@ -99,3 +102,10 @@ __all__ = [
     "calls",
     "connect",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """normd.torch, normd.keras and normd.onnx, which need packages that normd does not."""
+    if name in ("torch", "keras", "onnx"):
+        return importlib.import_module(f"normd.{name}")
+    raise AttributeError(f"module 'normd' has no attribute {name!r}")

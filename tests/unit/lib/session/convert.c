@@ -97,6 +97,7 @@ static void what_cannot_be_converted_is_refused_with_the_reason(void **state)
             "`optimizer` that replaces it"},
         {"0.1", "{'type': 'sgd', 'weight_decay': 0.5}",
             "got weight_decay = 0.5: pytorch adds it to the gradient"},
+        {"0.1", "'nadam'", "got nadam: keras has a momentum_decay of 1 alone"},
         {"0.12345678901234567", "'sgd'",
             "layers[1].momentum: expected a number that 1 - momentum has a double for"},
     };
@@ -158,6 +159,32 @@ static void a_replaced_optimizer_keeps_the_slots_that_mean_the_same(void **state
     fixture_close(&f);
 }
 
+static void optimizers_of_one_form_go_on_to_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"{'type': 'lion', 'lr': 0.01, 'betas': [0.5, 0.75]}",
+        "{'type': 'nadam', 'lr': 0.01, 'eps': 0.001, 'momentum_decay': 1}"};
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        normd_session *stays = made(&f, "pytorch", "0.1", rows[i]);
+        normd_session *turns = made(&f, "pytorch", "0.1", rows[i]);
+        uint64_t version;
+        normd_error error;
+        for (uint64_t round = 0; round < 3; round++) {
+            train_some(&f, stays, 1 + 3 * round, 3);
+            train_some(&f, turns, 1 + 3 * round, 3);
+            assert_true(same_arrays(stays, turns));
+            assert_int_equal(normd_session_convert(turns, round == 1 ? NORMD_PYTORCH : NORMD_KERAS,
+                                 NULL, &version, &error),
+                NORMD_OK);
+        }
+        normd_session_destroy(stays);
+        normd_session_destroy(turns);
+    }
+    fixture_close(&f);
+}
+
 static void the_own_convention_is_no_change(void **state)
 {
     (void)state;
@@ -177,6 +204,7 @@ int main(void)
         cmocka_unit_test(training_goes_on_to_the_same_bits),
         cmocka_unit_test(what_cannot_be_converted_is_refused_with_the_reason),
         cmocka_unit_test(a_replaced_optimizer_keeps_the_slots_that_mean_the_same),
+        cmocka_unit_test(optimizers_of_one_form_go_on_to_the_same_bits),
         cmocka_unit_test(the_own_convention_is_no_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
