@@ -79,14 +79,17 @@ run_live() {
     build_quietly cmake --build --preset release --target normd
     [ -x "$peers/bin/python" ] || python3 -m venv "$peers"
     if [ "$install" = yes ]; then
-        say "Installing PyTorch and Keras into $peers"
-        "$peers/bin/pip" install --quiet --upgrade torch keras numpy msgpack
+        say "Installing PyTorch, Keras and onnx into $peers"
+        "$peers/bin/pip" install --quiet --upgrade torch keras onnx numpy msgpack pytest
     fi
     case $amount in
     *s) set -- --seconds "${amount%s}" "$@" ;;
     *) set -- --cases "$amount" "$@" ;;
     esac
     KERAS_BACKEND=torch "$peers/bin/python" tests/conformance/live/run.py "$@"
+    say "== Models of the frameworks, there and back"
+    KERAS_BACKEND=torch NORMD_BUILD="$PWD/build" "$peers/bin/python" -m pytest -q \
+        -p no:cacheprovider tests/conformance/live/test_migration.py
 }
 
 if [ "$install" = yes ]; then

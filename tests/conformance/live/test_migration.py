@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 import onnx.reference  # noqa: E402
 import onnx_node  # noqa: E402
+import page  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
@@ -163,7 +164,7 @@ def test_a_state_dict_is_loaded_whatever_its_prefixes(client):
         normd.torch.state_dict(session).items(), other.state_dict().items()
     ):
         assert torch.equal(left, right)
-    with pytest.raises(ValueError, match="expected tensors of 5 layers, got 1"):
+    with pytest.raises(ValueError, match="expected tensors of 6 layers, got 1"):
         normd.torch.load_state_dict(session, nn.Linear(2, 2).state_dict())
 
 
@@ -259,3 +260,7 @@ def test_the_official_node_tests_of_the_installed_onnx_pass(daemon, case):
             assert len(got) == len(outputs)
             for ours, want in zip(got, outputs):
                 np.testing.assert_allclose(ours, want, rtol=case.rtol, atol=case.atol)
+
+
+def test_the_worked_example_runs_as_it_stands(daemon):
+    exec(page.code("python"), {"PORT": daemon.port})
