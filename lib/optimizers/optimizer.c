@@ -58,14 +58,16 @@ normd_status normd_optimizer_create(const json_t *option, normd_convention conve
     *optimizer = NULL;
     json_t *map = NULL;
     normd_status status = normd_rates_expand(option, convention, &map, error);
-    normd_optimizer *made = status == NORMD_OK ? calloc(1, sizeof *made) : NULL;
-    if (status == NORMD_OK && made == NULL) {
-        status = normd_error_no_memory(error);
+    if (status != NORMD_OK) {
+        return status;
     }
-    if (status == NORMD_OK) {
-        made->convention = convention;
-        status = read_options(made, map, error);
+    normd_optimizer *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        json_decref(map);
+        return normd_error_no_memory(error);
     }
+    made->convention = convention;
+    status = read_options(made, map, error);
     json_decref(map);
     if (status != NORMD_OK) {
         normd_optimizer_destroy(made);
