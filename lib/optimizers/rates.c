@@ -12,16 +12,8 @@ static bool move_schedule(json_t *map, const char *rate_key, const json_t *rate)
            json_object_del(map, rate_key) == 0;
 }
 
-normd_status normd_rates_expand(
-    const json_t *option, normd_convention convention, json_t **expanded, normd_error *error)
+static normd_status expand(json_t *map, normd_convention convention, normd_error *error)
 {
-    json_t *map = json_is_string(option) ? json_pack("{s:O}", "type", option)
-                  : option == NULL       ? json_object()
-                                         : json_copy((json_t *)(uintptr_t)option);
-    *expanded = map;
-    if (map == NULL) {
-        return normd_error_no_memory(error);
-    }
     const char *key = json_object_get(map, "learning_rate") != NULL ? "learning_rate" : "lr";
     const json_t *rate = json_object_get(map, key);
     const json_t *schedule = json_object_get(map, "schedule");
@@ -51,6 +43,22 @@ normd_status normd_rates_expand(
             json_number_value(rate), lr);
     }
     return NORMD_OK;
+}
+
+normd_status normd_rates_expand(
+    const json_t *option, normd_convention convention, json_t **expanded, normd_error *error)
+{
+    json_t *map = json_is_string(option) ? json_pack("{s:O}", "type", option)
+                  : option == NULL       ? json_object()
+                                         : json_copy((json_t *)(uintptr_t)option);
+    normd_status status =
+        map == NULL ? normd_error_no_memory(error) : expand(map, convention, error);
+    if (status != NORMD_OK) {
+        json_decref(map);
+        map = NULL;
+    }
+    *expanded = map;
+    return status;
 }
 
 /* Where the rule has what PyTorch calls momentum, or beta 1; COUNT: neither. */

@@ -10,7 +10,7 @@
 
 /* The option as a map (a string stands for its type), with a schedule that stands in Keras' way, in
    place of learning_rate, moved to `schedule`, and the rate that a schedule says of itself to the
-   rate. A new reference. BAD_ARGUMENT when both say different rates. */
+   rate. A new reference, NULL on failure. BAD_ARGUMENT when both say different rates. */
 normd_status normd_rates_expand(
     const json_t *option, normd_convention convention, json_t **expanded, normd_error *error);
 
