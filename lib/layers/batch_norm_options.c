@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/layers/batch_norm.h"
+#include "lib/layers/norm_tensors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -153,63 +154,31 @@ static void refuse_initial(
 
 static void declare_parameters(normd_batch_norm *norm, const normd_layer_source *source)
 {
-    normd_layer_tensor gamma = {
-        .name = "weight",
-        .role = NORMD_ROLE_NORM_WEIGHT,
-        .trainable = norm->trainable,
-        .init_name = {"weight_init", "gamma_initializer"},
-        .init_default = "ones",
-    };
-    normd_layer_tensor beta = {
-        .name = "bias",
-        .role = NORMD_ROLE_NORM_BIAS,
-        .trainable = norm->trainable,
-        .init_name = {"bias_init", "beta_initializer"},
-        .init_default = "zeros",
-    };
+    normd_norm_tensors tensors = normd_norm_tensors_of(norm->trainable);
     if (norm->scale) {
-        norm->gamma = declare_vector(norm, source, gamma);
+        norm->gamma = declare_vector(norm, source, tensors.gamma);
     } else {
-        refuse_initial(source, &gamma, "affine or scale");
+        refuse_initial(source, &tensors.gamma, "affine or scale");
     }
     if (norm->center) {
-        norm->beta = declare_vector(norm, source, beta);
+        norm->beta = declare_vector(norm, source, tensors.beta);
     } else {
-        refuse_initial(source, &beta, "affine or center");
+        refuse_initial(source, &tensors.beta, "affine or center");
     }
 }
 
 static void declare_statistics(normd_batch_norm *norm, const normd_layer_source *source)
 {
-    normd_layer_tensor mean = {
-        .name = "running_mean",
-        .slab = NORMD_SLAB_STATISTICS,
-        .init_name = {"running_mean_init", "moving_mean_initializer"},
-        .init_default = "zeros",
-    };
-    normd_layer_tensor var = {
-        .name = "running_var",
-        .slab = NORMD_SLAB_STATISTICS,
-        .not_negative = true,
-        .init_name = {"running_var_init", "moving_variance_initializer"},
-        .init_default = "ones",
-    };
-    normd_layer_tensor batches = {
-        .name = "num_batches_tracked",
-        .slab = NORMD_SLAB_STATISTICS,
-        .not_negative = true,
-        .dtype = NORMD_I64,
-        .shape = {.rank = 0},
-    };
+    normd_norm_tensors tensors = normd_norm_tensors_of(norm->trainable);
     if (!norm->track) {
-        refuse_initial(source, &mean, "track_running_stats");
-        refuse_initial(source, &var, "track_running_stats");
+        refuse_initial(source, &tensors.mean, "track_running_stats");
+        refuse_initial(source, &tensors.var, "track_running_stats");
         return;
     }
     norm->base.derived_bytes = norm->features * normd_dtype_size(source->dtype);
-    norm->mean = declare_vector(norm, source, mean);
-    norm->var = declare_vector(norm, source, var);
-    normd_layer_declare(&norm->base, source, &batches);
+    norm->mean = declare_vector(norm, source, tensors.mean);
+    norm->var = declare_vector(norm, source, tensors.var);
+    normd_layer_declare(&norm->base, source, &tensors.batches);
     norm->batches = &norm->base.tensor[norm->base.tensors - 1];
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/layers/norm_tensors.h"
 #include "lib/layers/sample_norm.h"
 
 enum { MAX_FEATURES = 1 << 30, MAX_AXES = NORMD_MAX_RANK - 1 };
@@ -110,55 +111,23 @@ static const normd_layer_tensor *declare_if(bool has, const char *needed, normd_
 
 static void declare_parameters(normd_sample_norm *norm, const normd_layer_source *source)
 {
-    normd_layer_tensor gamma = {
-        .name = "weight",
-        .role = NORMD_ROLE_NORM_WEIGHT,
-        .trainable = norm->trainable,
-        .init_name = {"weight_init", "gamma_initializer"},
-        .init_default = "ones",
-    };
-    normd_layer_tensor beta = {
-        .name = "bias",
-        .role = NORMD_ROLE_NORM_BIAS,
-        .trainable = norm->trainable,
-        .init_name = {"bias_init", "beta_initializer"},
-        .init_default = "zeros",
-    };
+    normd_norm_tensors tensors = normd_norm_tensors_of(norm->trainable);
     if (source->options->error.status == NORMD_OK) {
         norm->base.own_bytes = 2 * norm->features * normd_dtype_size(source->dtype);
-        norm->gamma = declare_if(norm->scale, "affine or scale", norm, source, gamma);
-        norm->beta = declare_if(norm->center, "affine or center", norm, source, beta);
+        norm->gamma = declare_if(norm->scale, "affine or scale", norm, source, tensors.gamma);
+        norm->beta = declare_if(norm->center, "affine or center", norm, source, tensors.beta);
     }
 }
 
 static void declare_statistics(normd_sample_norm *norm, const normd_layer_source *source)
 {
-    normd_layer_tensor mean = {
-        .name = "running_mean",
-        .slab = NORMD_SLAB_STATISTICS,
-        .init_name = {"running_mean_init", "moving_mean_initializer"},
-        .init_default = "zeros",
-    };
-    normd_layer_tensor var = {
-        .name = "running_var",
-        .slab = NORMD_SLAB_STATISTICS,
-        .not_negative = true,
-        .init_name = {"running_var_init", "moving_variance_initializer"},
-        .init_default = "ones",
-    };
-    normd_layer_tensor batches = {
-        .name = "num_batches_tracked",
-        .slab = NORMD_SLAB_STATISTICS,
-        .not_negative = true,
-        .dtype = NORMD_I64,
-        .shape = {.rank = 0},
-    };
-    norm->mean = declare_if(norm->track, "track_running_stats", norm, source, mean);
-    norm->var = declare_if(norm->track, "track_running_stats", norm, source, var);
+    normd_norm_tensors tensors = normd_norm_tensors_of(norm->trainable);
+    norm->mean = declare_if(norm->track, "track_running_stats", norm, source, tensors.mean);
+    norm->var = declare_if(norm->track, "track_running_stats", norm, source, tensors.var);
     if (!norm->track) {
         return;
     }
-    normd_layer_declare(&norm->base, source, &batches);
+    normd_layer_declare(&norm->base, source, &tensors.batches);
     norm->batches = &norm->base.tensor[norm->base.tensors - 1];
     norm->base.derived_bytes = norm->features * normd_dtype_size(source->dtype);
 }
