@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/layers/activation.h"
 #include "lib/layers/relu.h"
+#include "lib/layers/softmax.h"
 
 /* The functions' names, and what else Keras calls them. */
 static const struct {
@@ -14,6 +15,8 @@ static const struct {
         {"swish", &normd_activation_operations[NORMD_ACTIVATION_SILU]},
     {"hard_swish", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
     {"hard_silu", &normd_activation_operations[NORMD_ACTIVATION_HARDSWISH]},
+    {"softmax", &normd_softmax_operations},
+    {"log_softmax", &normd_log_softmax_operations},
 };
 
 enum { NAME_COUNT = sizeof names / sizeof *names };

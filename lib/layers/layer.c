@@ -14,6 +14,7 @@
 #include "lib/layers/pool2d.h"
 #include "lib/layers/relu.h"
 #include "lib/layers/sample_norm.h"
+#include "lib/layers/softmax.h"
 
 /* Every kind of layer, once. */
 // clang-format off
@@ -32,6 +33,8 @@ static const normd_layer_operations *const layer_table[] = {
     &normd_max_pool2d_operations,
     &normd_avg_pool2d_operations,
     &normd_global_avg_pool2d_operations,
+    &normd_softmax_operations,
+    &normd_log_softmax_operations,
 #define ACTIVATION(kind, name, reads_x) &normd_activation_operations[NORMD_ACTIVATION_##kind],
     NORMD_ACTIVATION_MAP(ACTIVATION)
 #undef ACTIVATION

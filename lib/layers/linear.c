@@ -9,13 +9,12 @@ enum { LINEAR_MAX_EXTENT = INT32_MAX }; /* what BLAS counts with */
 static size_t read_in(normd_layer *layer, const normd_layer_source *source)
 {
     const normd_flow *flow = source->flow;
-    if (flow->shape.rank != 0 && flow->shape.rank != 2) {
-        char got[NORMD_SHAPE_TEXT_BYTES];
-        normd_options_fail(source->options, "type",
-            "expected an input of rank 2 before linear, as flatten makes it, got %s",
-            normd_flow_format(flow, got, sizeof got));
-    }
-    size_t before = flow->shape.rank == 2 ? flow->shape.dim[1] : flow->features;
+    uint32_t rank = flow->shape.rank;
+    /* Of an input of unknown rank, features on another axis than the last are the inputs only where
+       nothing else says what is. */
+    bool last = flow->features_axis == 0 || flow->features_axis == -1 ||
+                !normd_options_has(source->options, "in");
+    size_t before = rank != 0 ? flow->shape.dim[rank - 1] : last ? flow->features : 0;
     return normd_layer_read_features(layer, source, "in", before, LINEAR_MAX_EXTENT);
 }
 
@@ -52,6 +51,20 @@ static void declare(normd_linear *linear, const normd_layer_source *source)
     normd_layer_declare(&linear->base, source, &bias);
 }
 
+/* Gives the rank. Where nothing told that of the input, the layers behind count on two axes. */
+static uint32_t flow_through(const normd_linear *linear, normd_flow *flow)
+{
+    uint32_t rank = flow->shape.rank;
+    if (rank == 0) {
+        flow->shape.rank = rank = 2;
+        flow->shape.dim[0] = 0;
+    }
+    flow->shape.dim[rank - 1] = linear->out;
+    flow->features = linear->out;
+    flow->features_axis = rank == 2 ? 0 : -1;
+    return rank;
+}
+
 static normd_layer *linear_create(const normd_layer_source *source)
 {
     normd_options *options = source->options;
@@ -74,10 +87,7 @@ static normd_layer *linear_create(const normd_layer_source *source)
     if (options->error.status == NORMD_OK) {
         declare(linear, source);
     }
-    *source->flow = (normd_flow){
-        .shape = {.rank = 2, .dim = {0, linear->out}},
-        .features = linear->out,
-    };
+    linear->rank = flow_through(linear, source->flow);
     return &linear->base;
 }
 
@@ -101,15 +111,34 @@ static json_t *linear_describe(const normd_layer *layer, normd_convention conven
     return map;
 }
 
+/* All axes but the last; false when they cannot be counted. */
+static bool count_rows(const normd_shape *x, size_t *rows)
+{
+    normd_shape outer = *x;
+    outer.rank--;
+    return normd_shape_elements(&outer, rows);
+}
+
+size_t normd_linear_rows(const normd_shape *x)
+{
+    size_t rows = 0;
+    bool fits = count_rows(x, &rows);
+    (void)fits;
+    return rows;
+}
+
 static bool linear_output_shape(
     const normd_layer *layer, const normd_shape *x, normd_shape *y, char *text)
 {
     const normd_linear *linear = (const normd_linear *)layer;
-    if (x->rank != 2 || x->dim[1] != linear->in || x->dim[0] > LINEAR_MAX_EXTENT) {
-        snprintf(text, NORMD_SHAPE_TEXT_BYTES, "(N, %zu)", linear->in);
+    size_t rows = 0;
+    if (x->rank < 2 || x->dim[x->rank - 1] != linear->in || !count_rows(x, &rows) ||
+        rows > LINEAR_MAX_EXTENT) {
+        snprintf(text, NORMD_SHAPE_TEXT_BYTES, "(N, ..., %zu)", linear->in);
         return false;
     }
-    *y = (normd_shape){.rank = 2, .dim = {x->dim[0], linear->out}};
+    *y = *x;
+    y->dim[x->rank - 1] = linear->out;
     return true;
 }
 
@@ -117,7 +146,8 @@ static uint64_t linear_cost(const normd_layer *layer, const normd_shape *x)
 {
     const normd_linear *linear = (const normd_linear *)layer;
     uint64_t cost;
-    if (__builtin_mul_overflow((uint64_t)linear->in * linear->out, x->dim[0], &cost)) {
+    if (__builtin_mul_overflow(
+            (uint64_t)linear->in * linear->out, (uint64_t)normd_linear_rows(x), &cost)) {
         return UINT64_MAX;
     }
     return cost;

@@ -102,7 +102,7 @@ normd_status normd_linear_forward(const normd_layer_pass *pass, normd_error *err
     product y = {
         .whole =
             {
-                .m = pass->shape.dim[0],
+                .m = normd_linear_rows(&pass->shape),
                 .n = linear->out,
                 .k = linear->in,
                 .a = {.data = pass->x, .stride = linear->in},
@@ -117,7 +117,7 @@ normd_status normd_linear_forward(const normd_layer_pass *pass, normd_error *err
 
 static void parameter_gradients(const normd_layer_pass *pass, const normd_linear *linear)
 {
-    size_t rows = pass->shape.dim[0];
+    size_t rows = normd_linear_rows(&pass->shape);
     product weight = {
         .whole =
             {
@@ -154,7 +154,7 @@ void normd_linear_backward(const normd_layer_pass *pass)
         product dx = {
             .whole =
                 {
-                    .m = pass->shape.dim[0],
+                    .m = normd_linear_rows(&pass->shape),
                     .n = linear->in,
                     .k = linear->out,
                     .a = {.data = pass->dy, .stride = linear->out},

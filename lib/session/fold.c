@@ -5,6 +5,7 @@
 
 #include "lib/layers/batch_norm.h"
 #include "lib/layers/conv2d.h"
+#include "lib/layers/linear.h"
 #include "lib/session/description.h"
 #include "lib/session/load.h"
 #include "lib/tensor/convert.h"
@@ -34,13 +35,14 @@ static bool takes_norm(const normd_model *model, size_t i)
     return strcmp(type_of(model, i), "linear") == 0 || strcmp(type_of(model, i), "conv2d") == 0;
 }
 
-/* Whether the norm's features are the outputs of the layer before it: those of a convolution are on
-   axis 1 of 4, or on the last. */
+/* Whether the norm's features are the outputs of the layer before it: those of a linear layer are
+   on the last axis, those of a convolution on axis 1 of 4, or on the last. */
 static bool is_over_outputs(const normd_model *model, size_t i)
 {
     const normd_layer *before = model->layer[i - 1];
     if (before->operations != &normd_conv2d_operations) {
-        return true;
+        uint32_t rank = ((const normd_linear *)before)->rank;
+        return normd_batch_norm_axis(normd_batch_norm_of(model->layer[i]), rank) == rank - 1;
     }
     uint32_t channels = ((const normd_conv2d *)before)->channels_last ? 3 : 1;
     return normd_batch_norm_axis(normd_batch_norm_of(model->layer[i]), 4) == channels;

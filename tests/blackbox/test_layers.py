@@ -120,7 +120,7 @@ def test_a_norm_behind_a_convolution_is_folded_into_it(rpc, name, convention):
 
 
 WRONG = [
-    ([{"type": "linear", "out": 3}], "layers[0].type", "(N, 2, 12, 10)"),
+    ([{"type": "linear", "in": 2, "out": 3}], "layers[0].in", "expected 10"),
     ([{"type": "conv2d", "out": 3, "kernel_size": 13}], "layers[0].type", "(N, 2, 12, 10)"),
     ([{"type": "conv2d", "out": 3, "kernel_size": 0}], "layers[0].kernel_size", "[1, 65536]"),
     ([{"type": "conv2d", "out": 3, "kernel_size": 3, "groups": 2}], "layers[0].groups", "divisor"),

@@ -43,6 +43,7 @@ LAYERS = {
     "leaky_relu": ({}, 8), "relu6": ({}, 8), "elu": ({}, 8), "selu": ({}, 8), "gelu": ({}, 8),
     "silu": ({}, 8), "swish": ({}, 8), "hardswish": ({}, 8), "hard_swish": ({}, 8),
     "hard_silu": ({}, 8), "tanh": ({}, 8), "sigmoid": ({}, 8), "softplus": ({}, 8),
+    "softmax": ({}, 8), "log_softmax": ({}, 8),
 }
 # Options whose values are words, and the words that a refusal lists.
 WORDS = {
@@ -226,7 +227,10 @@ COMBINATIONS = [
     ([{"type": "linear", "out": 3}, NORM], {"input": 2}, "layers[1].features", "expected 3"),
     ({"type": "linear"}, {"input": 2}, "layers[0].out", "number of outputs"),
     ({"type": "linear", "out": 3, "in": 4}, {"input": 2}, "layers[0].in", "expected 2"),
-    ({"type": "linear", "out": 3}, {"input": [2, 2]}, "layers[0].type", "rank 2"),
+    ({"type": "linear", "out": 3, "in": 2}, {"input": [2, 4]}, "layers[0].in", "expected 4"),
+    ({"type": "softmax", "dim": 2}, {"input": 4}, "layers[0].dim", "to 1, or -1 (last) to -1"),
+    ({"type": "softmax", "axis": 0}, {}, "layers[0].axis", "got 0"),
+    ({"type": "log_softmax", "axis": [-1]}, {"convention": "keras"}, "layers[0].axis", "got [-1]"),
     (NORM, {"dtype": "float16"}, "dtype", '"float32", "float64"'),
     (NORM, {"convention": "flax"}, "convention", '"pytorch", "keras"'),
     (NORM, {"input": []}, "input", "a number of features"),

@@ -221,7 +221,8 @@ const normd_cli_command normd_command_create = {
                "layer_norm and\n"
                "rms_norm its normalized_shape, behind group_norm its num_groups, behind conv2d its "
                "out,\n"
-               "behind max_pool2d and avg_pool2d their kernel_size, behind dropout its p.",
+               "behind max_pool2d and avg_pool2d their kernel_size, behind dropout its p, behind "
+               "softmax its dim.",
     .examples =
         "  normctl create digits --input 64 --layers \"linear 128, batch_norm, relu, linear 10\" "
         "\\\n"

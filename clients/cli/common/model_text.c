@@ -63,6 +63,8 @@ static const char *number_key(const char *type)
         {"dropout", "p"},
         {"leaky_relu", "negative_slope"},
         {"elu", "alpha"},
+        {"softmax", "dim"},
+        {"log_softmax", "dim"},
         {"batch_norm", "features"},
         {"layer_norm", "normalized_shape"},
         {"rms_norm", "normalized_shape"},

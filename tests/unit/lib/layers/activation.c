@@ -227,11 +227,11 @@ static void mistakes_are_named(void **state)
         "layers[0].beta: expected a number above 0, got 0");
     fixture_refused(&f, "{'layers': [{'type': 'activation'}]}", NORMD_BAD_ARGUMENT,
         "layers[0].activation: expected the name of a function, got nothing");
-    fixture_refused(&f, "{'layers': [{'type': 'activation', 'activation': 'softmax'}]}",
+    fixture_refused(&f, "{'layers': [{'type': 'activation', 'activation': 'maxout'}]}",
         NORMD_BAD_ARGUMENT,
         "layers[0].activation: expected one of \"relu\", \"leaky_relu\", \"relu6\", \"elu\", "
         "\"selu\", \"gelu\", \"silu\", \"hardswish\", \"tanh\", \"sigmoid\", \"softplus\", "
-        "\"swish\", \"hard_swish\", \"hard_silu\", got \"softmax\"");
+        "\"swish\", \"hard_swish\", \"hard_silu\", \"softmax\", \"log_softmax\", got \"maxout\"");
     fixture_refused(&f, "{'layers': [{'type': 'tanh', 'alpha': 1}]}", NORMD_BAD_ARGUMENT,
         "layers[0]: expected the keys \"type\", got \"alpha\"");
     fixture_close(&f);

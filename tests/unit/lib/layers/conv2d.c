@@ -284,9 +284,8 @@ static void mistakes_are_named(void **state)
             "layers[0].padding: expected numbers or \"valid\" with a stride of 2 x 2, as PyTorch "
             "has it, got \"same\""},
         {"'input': [3, 8, 8], 'layers': [{'type': 'conv2d', 'out': 2, 'kernel_size': 3}, {'type': "
-         "'linear', 'out': 2}]",
-            "layers[1].type: expected an input of rank 2 before linear, as flatten makes it, got "
-            "(N, 2, 6, 6)"},
+         "'linear', 'in': 2, 'out': 2}]",
+            "layers[1].in: expected 6, what comes before, got 2"},
         {"'input': [3, 8, 8], 'layers': [{'type': 'max_pool2d', 'kernel_size': 2, 'padding': 2}]",
             "layers[0].padding: expected at most half of the window, 2 x 2, got 2 x 2"},
         {"'input': [3, 8, 8], 'layers': [{'type': 'flatten'}, {'type': 'linear', 'in': 5, 'out': "

@@ -27,8 +27,15 @@ static void expect_near(double got, double expected, double size, size_t count)
     assert_true(fabs(got - expected) <= (double)(count + 2) * (double)FLT_EPSILON * size);
 }
 
-static void check(const fixture *f, size_t rows, size_t in, size_t out)
+/* `parts` above 1: the rows lie along two axes, rows / parts of them along the second. */
+static void check(const fixture *f, size_t rows, size_t parts, size_t in, size_t out)
 {
+    normd_shape x_shape = {2, {rows, in}};
+    normd_shape y_shape = {2, {rows, out}};
+    if (parts > 1) {
+        x_shape = (normd_shape){3, {parts, rows / parts, in}};
+        y_shape = (normd_shape){3, {parts, rows / parts, out}};
+    }
     char text[200];
     snprintf(text, sizeof text,
         "{'layers': [{'type': 'linear', 'in': %zu, 'out': %zu}], 'optimizer': {'type': 'sgd', "
@@ -38,10 +45,11 @@ static void check(const fixture *f, size_t rows, size_t in, size_t out)
     normd_buffer *before = fixture_export(session);
     normd_array weight = fixture_exported(before, "0.weight");
     normd_array bias = fixture_exported(before, "0.bias");
-    normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {rows, in}}, 1);
-    normd_tensor dy = fixture_normal(f, NORMD_F32, (normd_shape){2, {rows, out}}, 2);
+    normd_tensor x = fixture_normal(f, NORMD_F32, x_shape, 1);
+    normd_tensor dy = fixture_normal(f, NORMD_F32, y_shape, 2);
     normd_forward_result result;
     normd_tensor y = fixture_forward(f, session, &x.array, NULL, true, &result);
+    assert_true(normd_shape_equal(&y.array.shape, &y_shape));
     normd_tensor dx = fixture_backward(f, session, result.step, true, &dy.array);
     normd_buffer *after = fixture_export(session);
     normd_array new_weight = fixture_exported(after, "0.weight");
@@ -86,10 +94,54 @@ static void products_follow_the_definition(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, 2, NULL);
-    check(&f, 1, 1, 1);
-    check(&f, 7, 13, 5);
-    check(&f, 300, 65, 270);
-    check(&f, 64, 600, 301);
+    check(&f, 1, 1, 1, 1);
+    check(&f, 7, 1, 13, 5);
+    check(&f, 300, 1, 65, 270);
+    check(&f, 64, 1, 600, 301);
+    check(&f, 15, 3, 13, 5);
+    check(&f, 300, 4, 65, 270);
+    fixture_close(&f);
+}
+
+static void what_comes_before_tells_the_last_axis(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = fixture_session(&f,
+        "{'input': [null, 6], 'layers': [{'type': 'linear', 'out': 5}, {'type': 'relu'}, {'type': "
+        "'linear', 'in': 5, 'out': 4}, {'type': 'batch_norm', 'features': 4, 'axis': -1}]}");
+    normd_tensor x = fixture_normal(&f, NORMD_F32, (normd_shape){3, {3, 7, 6}}, 1);
+    normd_tensor y = fixture_infer(&f, session, &x.array);
+    assert_true(normd_shape_equal(&y.array.shape, &(normd_shape){3, {3, 7, 4}}));
+    normd_tensor_release(&x);
+    normd_tensor_release(&y);
+    normd_session_destroy(session);
+    fixture_refused(&f,
+        "{'input': [7, 6], 'layers': [{'type': 'linear', 'out': 5}, {'type': 'batch_norm', "
+        "'features': 5}]}",
+        NORMD_BAD_ARGUMENT, "layers[1].features: expected 7, what comes before, got 5");
+    session = fixture_session(&f, "{'layers': [{'type': 'linear', 'in': 3, 'out': 2}]}");
+    normd_snapshot *snapshot = normd_session_snapshot(session);
+    normd_tensor wrong = fixture_normal(&f, NORMD_F32, (normd_shape){3, {3, 3, 4}}, 1);
+    normd_error error;
+    assert_int_equal(normd_snapshot_infer(snapshot, &wrong, &y, &error), NORMD_BAD_SHAPE);
+    assert_string_equal(error.message, "x: expected (N, ..., 3), got (3, 3, 4)");
+    normd_tensor_release(&wrong);
+    normd_snapshot_release(snapshot);
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
+static void gradients_of_three_axes_are_those_of_differences(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    fixture_check_gradients(&f,
+        "{'layers': [{'type': 'linear', 'in': 4, 'out': 5}, {'type': 'tanh'}, {'type': 'linear', "
+        "'out': 3}], 'dtype': 'float64', 'optimizer': {'type': 'sgd', 'lr': 1}}",
+        (normd_shape){3, {3, 2, 4}}, NULL);
     fixture_close(&f);
 }
 
@@ -177,6 +229,8 @@ int main(void)
         cmocka_unit_test(an_array_lies_as_its_name_says),
         cmocka_unit_test(an_array_of_another_shape_is_refused),
         cmocka_unit_test(products_follow_the_definition),
+        cmocka_unit_test(what_comes_before_tells_the_last_axis),
+        cmocka_unit_test(gradients_of_three_axes_are_those_of_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

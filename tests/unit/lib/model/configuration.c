@@ -28,10 +28,10 @@ static void mistakes_are_named(void **state)
         "3}]}",
         NORMD_BAD_ARGUMENT, "layers[1].features: expected 2, what comes before, got 3");
     fixture_refused(&f,
-        "{'input': [3, 4, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'linear', 'out': 1}]}",
-        NORMD_BAD_ARGUMENT,
-        "layers[1].type: expected an input of rank 2 before linear, as flatten makes it, got "
-        "(N, 3, 4, 4)");
+        "{'input': [3, 4, 5], 'layers': [{'type': 'batch_norm'}, {'type': 'linear', 'in': 3, "
+        "'out': "
+        "1}]}",
+        NORMD_BAD_ARGUMENT, "layers[1].in: expected 5, what comes before, got 3");
     fixture_refused(&f,
         "{'input': [3, 4], 'layers': [{'type': 'batch_norm'}, {'type': 'relu'}], 'loss': {'type': "
         "'cross_entropy', 'weight': [1, 2, 3, 4]}}",

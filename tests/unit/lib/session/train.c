@@ -111,9 +111,9 @@ static void a_refused_batch_leaves_the_session_bit_for_bit(void **state)
     (void)state;
     const refusal refusals[] = {
         {{2, {4, 15}}, SIZE_MAX, 0, {1, {4}}, 0, NORMD_BAD_SHAPE,
-            "x: expected (N, 16), got (4, 15)"},
+            "x: expected (N, ..., 16), got (4, 15)"},
         {{3, {4, 16, 2}}, SIZE_MAX, 0, {1, {4}}, 0, NORMD_BAD_SHAPE,
-            "x: expected (N, 16), got (4, 16, 2)"},
+            "x: expected (N, ..., 16), got (4, 16, 2)"},
         {{2, {0, 16}}, SIZE_MAX, 0, {1, {0}}, 0, NORMD_BAD_SHAPE,
             "x: expected a batch with values, got (0, 16)"},
         {{2, {1, 16}}, SIZE_MAX, 0, {1, {1}}, 0, NORMD_BAD_SHAPE,

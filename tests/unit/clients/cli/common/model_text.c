@@ -29,11 +29,11 @@ static void a_model_is_a_list_of_layers(void **state)
     assert_layers("  batch_norm\t256 ,relu", "[{\"type\": \"batch_norm\", \"features\": 256},"
                                              " {\"type\": \"relu\"}]");
     assert_layers("conv2d 8 kernel_size=3 padding=1, leaky_relu 0.2, max_pool2d 2, flatten,"
-                  " dropout 0.25",
+                  " dropout 0.25, softmax -1",
         "[{\"type\": \"conv2d\", \"out\": 8, \"kernel_size\": 3, \"padding\": 1},"
         " {\"type\": \"leaky_relu\", \"negative_slope\": 0.2},"
         " {\"type\": \"max_pool2d\", \"kernel_size\": 2}, {\"type\": \"flatten\"},"
-        " {\"type\": \"dropout\", \"p\": 0.25}]");
+        " {\"type\": \"dropout\", \"p\": 0.25}, {\"type\": \"softmax\", \"dim\": -1}]");
     assert_layers("layer_norm 8, rms_norm 8, group_norm 2, instance_norm 4",
         "[{\"type\": \"layer_norm\", \"normalized_shape\": 8}, {\"type\": \"rms_norm\","
         " \"normalized_shape\": 8}, {\"type\": \"group_norm\", \"num_groups\": 2},"
