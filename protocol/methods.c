@@ -100,6 +100,7 @@ static const normd_field train_fields[] = {
     [NORMD_TRAIN_X] = REQUIRED("x", ARRAY),
     [NORMD_TRAIN_TARGET] = REQUIRED("target", ARRAY),
     [NORMD_TRAIN_SAMPLE_WEIGHT] = OPTIONAL("sample_weight", ARRAY),
+    [NORMD_TRAIN_MASK] = OPTIONAL("mask", ARRAY),
 };
 
 static const normd_field evaluate_fields[] = {
@@ -107,6 +108,7 @@ static const normd_field evaluate_fields[] = {
     [NORMD_EVALUATE_X] = REQUIRED("x", ARRAY),
     [NORMD_EVALUATE_TARGET] = REQUIRED("target", ARRAY),
     [NORMD_EVALUATE_SAMPLE_WEIGHT] = OPTIONAL("sample_weight", ARRAY),
+    [NORMD_EVALUATE_MASK] = OPTIONAL("mask", ARRAY),
 };
 
 static const normd_field infer_fields[] = {

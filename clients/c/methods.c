@@ -17,10 +17,14 @@ static normd_client_status call_for_score(normd_client *client, const char *meth
     const char *session, const normd_client_batch *batch, normd_client_score *score,
     normd_error *error)
 {
-    normd_client_begin(client, method, batch->sample_weight != NULL ? 4 : 3);
+    uint32_t extras = (batch->sample_weight != NULL ? 1U : 0U) + (batch->mask != NULL ? 1U : 0U);
+    normd_client_begin(client, method, 3 + extras);
     normd_client_put_string(client, "session", session);
     if (batch->sample_weight != NULL) {
         normd_client_put_array(client, "sample_weight", batch->sample_weight);
+    }
+    if (batch->mask != NULL) {
+        normd_client_put_array(client, "mask", batch->mask);
     }
     normd_client_put_array(client, "target", batch->target);
     normd_client_put_array(client, "x", batch->x);

@@ -78,6 +78,7 @@ typedef struct normd_client_batch {
     const normd_array *x;
     const normd_array *target;
     const normd_array *sample_weight; /* a number of 0 or more for each sample; NULL: all are 1 */
+    const normd_array *mask; /* bool: the positions that batch norms count; NULL: all of them */
 } normd_client_batch;
 
 /* What `train` and `evaluate` give. */

@@ -106,18 +106,22 @@ normd_status normd_take_array(
     return normd_take_wire_array(request, &value->as.array, tensor, error);
 }
 
-normd_status normd_take_batch(normd_request *request, const normd_value *x,
-    const normd_value *target, const normd_value *sample_weight, normd_error *error)
+normd_status normd_take_batch(
+    normd_request *request, const normd_value *x, const normd_value *target, normd_error *error)
 {
     normd_arguments *arguments = &request->arguments;
     normd_status status = normd_take_array(request, x, &arguments->x, error);
-    if (status == NORMD_OK) {
-        status = normd_take_array(request, target, &arguments->target, error);
-    }
-    if (status == NORMD_OK) {
-        status = normd_take_array(request, sample_weight, &arguments->sample_weight, error);
-    }
-    return status;
+    return status == NORMD_OK ? normd_take_array(request, target, &arguments->target, error)
+                              : status;
+}
+
+normd_status normd_take_batch_extras(normd_request *request, const normd_value *sample_weight,
+    const normd_value *mask, normd_error *error)
+{
+    normd_arguments *arguments = &request->arguments;
+    normd_status status =
+        normd_take_array(request, sample_weight, &arguments->sample_weight, error);
+    return status == NORMD_OK ? normd_take_array(request, mask, &arguments->mask, error) : status;
 }
 
 normd_train_batch normd_batch_of(const normd_request *request)
@@ -128,6 +132,7 @@ normd_train_batch normd_batch_of(const normd_request *request)
         .x = &arguments->x.array,
         .target = &arguments->target.array,
         .sample_weight = weighted ? &arguments->sample_weight.array : NULL,
+        .mask = arguments->mask.buffer != NULL ? &arguments->mask.array : NULL,
     };
 }
 

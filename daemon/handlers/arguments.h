@@ -24,9 +24,12 @@ normd_status normd_take_array(
 normd_status normd_take_wire_array(
     normd_request *request, const normd_wire_array *wire, normd_tensor *tensor, normd_error *error);
 
-/* The arrays of a batch to train or evaluate with, and what the session is given of them. */
-normd_status normd_take_batch(normd_request *request, const normd_value *x,
-    const normd_value *target, const normd_value *sample_weight, normd_error *error);
+/* The arrays of a batch to train or evaluate with: what must be there, and what may be missing. */
+normd_status normd_take_batch(
+    normd_request *request, const normd_value *x, const normd_value *target, normd_error *error);
+normd_status normd_take_batch_extras(normd_request *request, const normd_value *sample_weight,
+    const normd_value *mask, normd_error *error);
+/* What the session is given of them. */
 normd_train_batch normd_batch_of(const normd_request *request);
 
 /* arguments.convention and has_convention. A missing one is let pass. */

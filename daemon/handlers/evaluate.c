@@ -9,8 +9,12 @@ static normd_status parse(
     (void)message;
     normd_status status = normd_take_session(request, &call->field[NORMD_EVALUATE_SESSION], error);
     if (status == NORMD_OK) {
-        status = normd_take_batch(request, &call->field[NORMD_EVALUATE_X],
-            &call->field[NORMD_EVALUATE_TARGET], &call->field[NORMD_EVALUATE_SAMPLE_WEIGHT], error);
+        status = normd_take_batch(
+            request, &call->field[NORMD_EVALUATE_X], &call->field[NORMD_EVALUATE_TARGET], error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_take_batch_extras(request, &call->field[NORMD_EVALUATE_SAMPLE_WEIGHT],
+            &call->field[NORMD_EVALUATE_MASK], error);
     }
     return status;
 }

@@ -9,8 +9,12 @@ static normd_status parse(
     (void)message;
     normd_status status = normd_take_session(request, &call->field[NORMD_TRAIN_SESSION], error);
     if (status == NORMD_OK) {
-        status = normd_take_batch(request, &call->field[NORMD_TRAIN_X],
-            &call->field[NORMD_TRAIN_TARGET], &call->field[NORMD_TRAIN_SAMPLE_WEIGHT], error);
+        status = normd_take_batch(
+            request, &call->field[NORMD_TRAIN_X], &call->field[NORMD_TRAIN_TARGET], error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_take_batch_extras(request, &call->field[NORMD_TRAIN_SAMPLE_WEIGHT],
+            &call->field[NORMD_TRAIN_MASK], error);
     }
     return status;
 }

@@ -243,7 +243,6 @@ static void move_running(const forward_loop *loop, normd_settling *by)
 static normd_status check_counts(const forward_loop *loop, normd_error *error)
 {
     const normd_layer_pass *pass = loop->pass;
-    char expected[NORMD_SHAPE_TEXT_BYTES];
     char got[NORMD_SHAPE_TEXT_BYTES];
     const normd_batch_norm_view *view = &loop->view;
     size_t values = view->last_samples * view->before * view->after;
@@ -253,21 +252,10 @@ static normd_status check_counts(const forward_loop *loop, normd_error *error)
             "%s: expected a multiple of %zu samples, the virtual batch size, got %zu",
             pass->input_name, size, pass->shape.dim[0]);
     }
-    if (pass->mask != NULL && size > 0) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "mask: expected no mask where a layer has virtual batches, got one");
-    }
     if (pass->mask != NULL) {
-        normd_shape shape = {.rank = pass->shape.rank - 1};
-        uint32_t features = normd_batch_norm_axis(loop->norm, pass->shape.rank);
-        for (uint32_t axis = 0; axis < shape.rank; axis++) {
-            shape.dim[axis] = pass->shape.dim[axis < features ? axis : axis + 1];
-        }
-        if (!normd_shape_equal(&shape, pass->mask_shape)) {
-            return normd_error_set(error, NORMD_BAD_SHAPE,
-                "mask: expected %s, the shape of %s without its features, got %s",
-                normd_shape_format(&shape, expected, sizeof expected), pass->input_name,
-                normd_shape_format(pass->mask_shape, got, sizeof got));
+        normd_status status = normd_batch_norm_check_mask(loop->norm, pass, error);
+        if (status != NORMD_OK) {
+            return status;
         }
         values = pass->positions;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lib/layers/batch_norm_mask.h"
 #include "lib/layers/batch_norm_view.h"
 #include "lib/layers/norm_walk.h"
 
@@ -38,6 +39,12 @@ normd_status normd_batch_norm_infer(const normd_layer_pass *pass, normd_error *e
     const normd_batch_norm *norm = normd_batch_norm_of(pass->layer);
     if (!norm->track) {
         return normd_batch_norm_forward(pass, error);
+    }
+    if (pass->mask != NULL) { /* it changes nothing, but a wrong one is a mistake */
+        normd_status status = normd_batch_norm_check_mask(norm, pass, error);
+        if (status != NORMD_OK) {
+            return status;
+        }
     }
     normd_batch_norm_normalize_running(pass, pass->derived);
     return NORMD_OK;

@@ -18,6 +18,11 @@
  */
 double normd_batch_norm_masked_count(const normd_batch_norm *norm, const normd_layer_pass *pass);
 
+/* Whether the layer can take the pass' mask: of the shape of x without its features, and not beside
+   virtual batches. BAD_SHAPE, BAD_ARGUMENT. */
+normd_status normd_batch_norm_check_mask(
+    const normd_batch_norm *norm, const normd_layer_pass *pass, normd_error *error);
+
 /* Makes the moments of the channels [begin, end), of `count` positions, those over `masked`. */
 void normd_batch_norm_mask_moments(
     const normd_channel_moments *moments, double count, double masked, size_t begin, size_t end);

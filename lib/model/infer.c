@@ -8,6 +8,18 @@ typedef struct flowing {
     normd_shape shape;
 } flowing;
 
+/* Room for what the layer keeps and for its scratch; NULL when it needs none. */
+static normd_status take_work(
+    const normd_model *model, const normd_layer_need *need, normd_buffer **work, normd_error *error)
+{
+    *work = NULL;
+    if (need->kept + need->scratch == 0) {
+        return NORMD_OK;
+    }
+    *work = normd_buffer_take(model->compute.buffers, need->kept + need->scratch);
+    return *work != NULL ? NORMD_OK : normd_error_no_memory(error);
+}
+
 static normd_status infer_layer(const normd_inference *inference, size_t index, flowing *flow,
     const normd_shape *y_shape, normd_error *error)
 {
@@ -24,13 +36,11 @@ static normd_status infer_layer(const normd_inference *inference, size_t index, 
     }
     normd_layer_need need;
     normd_layer_infer_need(layer, &flow->shape, &need);
-    normd_buffer *work = NULL;
-    if (need.kept + need.scratch > 0) {
-        work = normd_buffer_take(model->compute.buffers, need.kept + need.scratch);
-        if (work == NULL) {
-            normd_tensor_release(&y);
-            return normd_error_no_memory(error);
-        }
+    normd_buffer *work;
+    normd_status status = take_work(model, &need, &work, error);
+    if (status != NORMD_OK) {
+        normd_tensor_release(&y);
+        return status;
     }
     /* The buffer that x lies in is ours, so writing over it is no breach of const. */
     void *over_x = over ? (char *)flow->buffer->data +
@@ -45,12 +55,14 @@ static normd_status infer_layer(const normd_inference *inference, size_t index, 
         .parameters = inference->parameters,
         .statistics = inference->statistics,
         .derived = inference->derived + layer->derived_offset,
+        .mask = inference->mask,
+        .mask_shape = &inference->mask_shape,
+        .positions = inference->positions,
         .x = flow->data,
         .y = over ? over_x : y.array.data,
         .kept = work == NULL ? NULL : work->data,
         .scratch = work == NULL ? NULL : (char *)work->data + need.kept,
     };
-    normd_status status = NORMD_OK;
     if (inference->observer != NULL) {
         status = inference->observer->see(inference->observer->context, index, &one, error);
     }

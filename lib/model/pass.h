@@ -50,6 +50,9 @@ typedef struct normd_inference {
     normd_shape shape;      /* of x, which has elements */
     const void *x;          /* of the model's type */
     normd_buffer *x_buffer; /* that x lies in, to be used again or released; NULL: x is only read */
+    const uint8_t *mask;    /* or NULL; of account where a layer has no running statistics */
+    normd_shape mask_shape;
+    size_t positions;               /* valid ones of the mask */
     const normd_observer *observer; /* or NULL */
 } normd_inference;
 

@@ -26,7 +26,7 @@ static normd_status infer(const normd_snapshot *snapshot, const normd_array *x,
 {
     normd_observer observer = normd_statistics_observer(collection);
     normd_tensor y = {.buffer = NULL};
-    normd_status status = normd_snapshot_observe(snapshot, x, &observer, &y, error);
+    normd_status status = normd_snapshot_observe(snapshot, x, NULL, &observer, &y, error);
     normd_tensor_release(&y);
     return status;
 }

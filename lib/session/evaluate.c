@@ -4,7 +4,7 @@
 
 /* It reads x where it lies, or a converted copy. */
 normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_array *x,
-    const normd_observer *observer, normd_tensor *y, normd_error *error)
+    const normd_array *mask, const normd_observer *observer, normd_tensor *y, normd_error *error)
 {
     const normd_model *model = snapshot->model;
     normd_inference inference = {
@@ -28,6 +28,11 @@ normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_
         status = normd_error_set(error, NORMD_BAD_SHAPE, "x: expected a batch with values, got %s",
             normd_shape_format(&x->shape, text, sizeof text));
     }
+    if (status == NORMD_OK && mask != NULL) {
+        status = normd_work_check_mask(model, mask, &inference.positions, error);
+        inference.mask = mask->data;
+        inference.mask_shape = mask->shape;
+    }
     if (status == NORMD_OK && !normd_work_usable(model, x)) {
         status = normd_work_convert(model, "x", x, &inference.x_buffer, error);
         inference.x = status == NORMD_OK ? inference.x_buffer->data : NULL;
@@ -43,7 +48,7 @@ normd_status normd_snapshot_evaluate(normd_snapshot *snapshot, const normd_train
     normd_status status = normd_work_check_loss(model, error);
     normd_tensor y = {.buffer = NULL};
     if (status == NORMD_OK) {
-        status = normd_snapshot_observe(snapshot, batch->x, NULL, &y, error);
+        status = normd_snapshot_observe(snapshot, batch->x, batch->mask, NULL, &y, error);
     }
     if (status == NORMD_OK) {
         normd_loss_pass loss = {

@@ -75,6 +75,7 @@ typedef struct normd_train_batch {
     const normd_array *x;
     const normd_array *target;
     const normd_array *sample_weight; /* (N,) numbers of 0 or more; NULL: all are 1 */
+    const normd_array *mask;          /* bool, as of forward; NULL: none */
 } normd_train_batch;
 
 typedef struct normd_train_result {

@@ -177,6 +177,10 @@ normd_status normd_work_begin(normd_work *work, normd_session *session, normd_wo
 /* Checks the type of x and gives its values in the session's type: x itself, or converted into
    work->x. */
 normd_status normd_work_input(normd_work *work, const normd_array *x, normd_error *error);
+/* Checks a mask but for its shape, which the layers check, and counts its valid positions.
+   BAD_ARGUMENT. */
+normd_status normd_work_check_mask(
+    const normd_model *model, const normd_array *mask, size_t *positions, normd_error *error);
 /* Copies the mask into the work: a context keeps it for backward. BAD_ARGUMENT. */
 normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error);
 /* The forward pass, with the check of x where no layer does it. */
@@ -196,10 +200,11 @@ bool normd_work_usable(const normd_model *model, const normd_array *array);
 
 /* ---- evaluate.c ---- */
 
-/* Inference over an x that stays the caller's, told to the observer (or NULL); y is the caller's to
-   release. BAD_SHAPE (also for an x without elements), BAD_ARGUMENT, TOO_LARGE. */
+/* Inference over an x that stays the caller's, under the mask (or NULL), told to the observer (or
+   NULL); y is the caller's to release. BAD_SHAPE (also for an x without elements), BAD_ARGUMENT,
+   TOO_LARGE. */
 normd_status normd_snapshot_observe(const normd_snapshot *snapshot, const normd_array *x,
-    const normd_observer *observer, normd_tensor *y, normd_error *error);
+    const normd_array *mask, const normd_observer *observer, normd_tensor *y, normd_error *error);
 
 /* ---- apply.c ---- */
 

@@ -49,6 +49,9 @@ static normd_status train_step(normd_work *work, const normd_train_batch *batch,
 {
     normd_session *session = work->session;
     normd_status status = normd_work_input(work, batch->x, error);
+    if (status == NORMD_OK && batch->mask != NULL) {
+        status = normd_work_mask(work, batch->mask, error);
+    }
     if (status == NORMD_OK) {
         status = normd_work_forward(work, error);
     }

@@ -137,9 +137,9 @@ normd_status normd_work_input(normd_work *work, const normd_array *x, normd_erro
     return status;
 }
 
-normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error)
+normd_status normd_work_check_mask(
+    const normd_model *model, const normd_array *mask, size_t *positions, normd_error *error)
 {
-    const normd_model *model = work->session->model;
     bool used = false;
     for (size_t i = 0; i < model->layers; i++) {
         used |= model->layer[i]->operations->takes_mask;
@@ -152,6 +152,26 @@ normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_er
         return normd_error_set(error, NORMD_BAD_ARGUMENT, "mask: expected bool values, got %s",
             normd_dtype_title(mask->dtype));
     }
+    const uint8_t *valid = mask->data;
+    size_t count = normd_array_elements(mask);
+    *positions = 0;
+    for (size_t i = 0; i < count; i++) {
+        *positions += valid[i] != 0;
+    }
+    if (*positions == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "mask: expected at least one valid position, got none in %zu", count);
+    }
+    return NORMD_OK;
+}
+
+normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_error *error)
+{
+    const normd_model *model = work->session->model;
+    normd_status status = normd_work_check_mask(model, mask, &work->pass.positions, error);
+    if (status != NORMD_OK) {
+        return status;
+    }
     size_t bytes = normd_array_elements(mask);
     work->mask = normd_buffer_take(model->compute.buffers, bytes);
     if (work->mask == NULL) {
@@ -160,13 +180,6 @@ normd_status normd_work_mask(normd_work *work, const normd_array *mask, normd_er
     memcpy(work->mask->data, mask->data, bytes);
     work->pass.mask = work->mask->data;
     work->pass.mask_shape = mask->shape;
-    for (size_t i = 0; i < bytes; i++) {
-        work->pass.positions += work->pass.mask[i] != 0;
-    }
-    if (work->pass.positions == 0) {
-        return normd_error_set(error, NORMD_BAD_ARGUMENT,
-            "mask: expected at least one valid position, got none in %zu", bytes);
-    }
     return NORMD_OK;
 }
 

@@ -119,6 +119,9 @@ BAD_BATCH = {
     "few weights": ({"sample_weight": WEIGHTS[1:]}, "BAD_SHAPE sample_weight: expected one number"),
     "weights of two axes": ({"sample_weight": WEIGHTS[:, None]}, "BAD_SHAPE sample_weight: "),
     "weights of bool": ({"sample_weight": WEIGHTS > 0}, "BAD_ARGUMENT sample_weight: "),
+    "a mask of numbers": ({"mask": np.ones(len(X))}, "BAD_ARGUMENT mask: expected bool values"),
+    "a mask of other rows": ({"mask": np.ones(3, bool)}, "BAD_SHAPE mask: expected"),
+    "a mask without a true position": ({"mask": X[:, 0] > 1e6}, "BAD_ARGUMENT mask: expected at"),
     "only ignored labels": ({"target": TARGET * 0 - 100}, "BAD_ARGUMENT target: "),
     "an infinite input": ({"x": np.where(X > 0, -np.inf, X)}, "NOT_FINITE x: "),
 }
@@ -129,9 +132,10 @@ def test_a_wrong_batch_leaves_the_session_as_it_was(rpc, name, case):
     fields, message = BAD_BATCH[case]
     rpc.call("session.create", session=name, **classifier())
     before = rpc.call("session.export", session=name, format="safetensors")
-    with pytest.raises(RpcError) as caught:
-        rpc.call("train", **{"session": name, "x": X, "target": TARGET, **fields})
-    assert str(caught.value).startswith(message), caught.value
+    for method in ("train", "evaluate") if "mask" in fields else ("train",):
+        with pytest.raises(RpcError) as caught:
+            rpc.call(method, **{"session": name, "x": X, "target": TARGET, **fields})
+        assert str(caught.value).startswith(message), caught.value
     assert rpc.call("session.export", session=name, format="safetensors") == before
 
 

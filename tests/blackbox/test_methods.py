@@ -229,6 +229,42 @@ def test_update_stats_false_leaves_the_running_statistics(rpc, name):
     np.testing.assert_array_equal(layer["running_mean"], 0)
 
 
+@pytest.mark.parametrize("keras", [False, True])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_training_under_a_mask_does_not_see_rows_without_weight(rpc, name, keras, lazy):
+    x, target = batch(1)
+    valid = np.arange(len(x)) % 3 != 0
+    noise = np.where(valid[:, None], x, np.float32(1e6))
+    model = classifier(convention="keras" if keras else "pytorch")
+    if lazy:
+        model.pop("input")
+    extras = {"mask": valid, "sample_weight": valid.astype("f4")}
+    for session, rows in ((name, x), (f"{name}-noisy", noise)):
+        rpc.call("session.create", session=session, **model)
+        for _ in range(3):
+            answer = rpc.call("train", session=session, x=rows, target=target, **extras)
+        assert np.isfinite(answer["loss"])
+    states = [rpc.call("stats", session=s)["layers"][0] for s in (name, f"{name}-noisy")]
+    for key, values in states[0].items():
+        np.testing.assert_array_equal(states[1][key], values)
+    # In inference the running statistics count, whatever the mask.
+    answers = [rpc.call("evaluate", session=name, x=x, target=target, **more)
+               for more in ({}, {"mask": valid})]
+    assert answers[0] == answers[1]
+
+
+def test_evaluating_under_a_mask_without_running_statistics_takes_the_true_rows(rpc, name):
+    model = classifier(loss="cross_entropy")
+    model["layers"][1] = {"type": "batch_norm", "track_running_stats": False}
+    rpc.call("session.create", session=name, **model)
+    x, target = batch(1)
+    valid = np.arange(len(x)) < 10
+    weight = valid.astype("f4") * len(x) / 10
+    got = rpc.call("evaluate", session=name, x=x, target=target, mask=valid, sample_weight=weight)
+    want = rpc.call("evaluate", session=name, x=x[valid], target=target[valid])
+    np.testing.assert_allclose(got["loss"], want["loss"], rtol=1e-6)
+
+
 def test_a_mask_leaves_positions_out_of_the_statistics(rpc, name):
     rpc.call("session.create", session=name, **norm_only(3, convention="keras"))
     x = np.random.default_rng(8).normal(size=(4, 5, 3)).astype("f4")

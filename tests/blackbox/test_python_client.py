@@ -33,6 +33,8 @@ def test_a_session_goes_through_its_whole_life(client, name):
     first = session.train(x, target)
     assert first.steps == first.version == 1 and 0 <= first.accuracy <= 1
     assert session.evaluate(x, target).version == 1
+    masked = session.evaluate(x, target, mask=np.ones(len(x), bool))
+    assert masked == session.evaluate(x, target)
     assert session.infer(x).y.shape == (16, CLASSES)
     for convention in ("pytorch", "keras"):
         (layer,) = session.stats(convention=convention).layers

@@ -164,26 +164,29 @@ def step(session: str) -> Call[results.Step]:
     return Call("step", {"session": session}, _fields_of(results.Step))
 
 
-def _batch(session: str, x: Any, target: Any, sample_weight: Any) -> Dict[str, Any]:
+def _batch(
+    session: str, x: Any, target: Any, sample_weight: Any, mask: Any
+) -> Dict[str, Any]:
     return {
         "session": session,
         "x": _array(x),
         "target": _array(target),
         "sample_weight": None if sample_weight is None else _array(sample_weight),
+        "mask": None if mask is None else _array(mask),
     }
 
 
 def train(
-    session: str, x: Any, target: Any, sample_weight: Any = None
+    session: str, x: Any, target: Any, sample_weight: Any = None, mask: Any = None
 ) -> Call[results.Train]:
-    fields = _batch(session, x, target, sample_weight)
+    fields = _batch(session, x, target, sample_weight, mask)
     return Call("train", fields, _fields_of(results.Train))
 
 
 def evaluate(
-    session: str, x: Any, target: Any, sample_weight: Any = None
+    session: str, x: Any, target: Any, sample_weight: Any = None, mask: Any = None
 ) -> Call[results.Evaluate]:
-    fields = _batch(session, x, target, sample_weight)
+    fields = _batch(session, x, target, sample_weight, mask)
     return Call("evaluate", fields, _fields_of(results.Evaluate))
 
 

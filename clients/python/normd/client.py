@@ -242,16 +242,30 @@ class Client:
     # ---- Batches ----
 
     def train(
-        self, session: str, x: Any, target: Any, sample_weight: Any = None
+        self,
+        session: str,
+        x: Any,
+        target: Any,
+        sample_weight: Any = None,
+        mask: Any = None,
     ) -> results.Train:
-        """One optimizer step on a batch. `sample_weight`: a number of 0 or more for each sample."""
-        return self.run(calls.train(session, x, target, sample_weight))
+        """One optimizer step on a batch.
+
+        `sample_weight`: a number of 0 or more for each sample. `mask`: as of forward; the loss of
+        masked positions is left out by sample weights alone.
+        """
+        return self.run(calls.train(session, x, target, sample_weight, mask))
 
     def evaluate(
-        self, session: str, x: Any, target: Any, sample_weight: Any = None
+        self,
+        session: str,
+        x: Any,
+        target: Any,
+        sample_weight: Any = None,
+        mask: Any = None,
     ) -> results.Evaluate:
         """The loss of a batch in eval mode; changes nothing."""
-        return self.run(calls.evaluate(session, x, target, sample_weight))
+        return self.run(calls.evaluate(session, x, target, sample_weight, mask))
 
     def infer(self, session: str, x: Any) -> results.Infer:
         """The output in eval mode; changes nothing."""

@@ -77,16 +77,26 @@ class Pipeline:
             raise first
 
     def train(
-        self, session: str, x: Any, target: Any, sample_weight: Any = None
+        self,
+        session: str,
+        x: Any,
+        target: Any,
+        sample_weight: Any = None,
+        mask: Any = None,
     ) -> Future[results.Train]:
         """See Client.train."""
-        return self.submit(calls.train(session, x, target, sample_weight))
+        return self.submit(calls.train(session, x, target, sample_weight, mask))
 
     def evaluate(
-        self, session: str, x: Any, target: Any, sample_weight: Any = None
+        self,
+        session: str,
+        x: Any,
+        target: Any,
+        sample_weight: Any = None,
+        mask: Any = None,
     ) -> Future[results.Evaluate]:
         """See Client.evaluate."""
-        return self.submit(calls.evaluate(session, x, target, sample_weight))
+        return self.submit(calls.evaluate(session, x, target, sample_weight, mask))
 
     def infer(self, session: str, x: Any) -> Future[results.Infer]:
         """See Client.infer."""

@@ -28,13 +28,17 @@ class Session:
     def __repr__(self) -> str:
         return f"Session({self.name!r})"
 
-    def train(self, x: Any, target: Any, sample_weight: Any = None) -> results.Train:
+    def train(
+        self, x: Any, target: Any, sample_weight: Any = None, mask: Any = None
+    ) -> results.Train:
         """See Client.train."""
-        return self.client.train(self.name, x, target, sample_weight)
+        return self.client.train(self.name, x, target, sample_weight, mask)
 
-    def evaluate(self, x: Any, target: Any, sample_weight: Any = None) -> results.Evaluate:
+    def evaluate(
+        self, x: Any, target: Any, sample_weight: Any = None, mask: Any = None
+    ) -> results.Evaluate:
         """See Client.evaluate."""
-        return self.client.evaluate(self.name, x, target, sample_weight)
+        return self.client.evaluate(self.name, x, target, sample_weight, mask)
 
     def infer(self, x: Any) -> results.Infer:
         """See Client.infer."""

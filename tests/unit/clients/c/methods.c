@@ -12,7 +12,8 @@ static const normd_array batch = {
     .dtype = NORMD_F32, .shape = {.rank = 2, .dim = {2, 3}}, .data = values};
 
 /* To train with. */
-static const normd_client_batch both = {.x = &batch, .target = &batch, .sample_weight = &batch};
+static const normd_client_batch both = {
+    .x = &batch, .target = &batch, .sample_weight = &batch, .mask = &batch};
 
 static void pack_score(fake_server *server, uint32_t id, bool accuracy)
 {
