@@ -22,6 +22,13 @@ static normd_status expand(json_t *map, normd_convention convention, normd_error
             return normd_error_set(error, NORMD_BAD_ARGUMENT,
                 "optimizer.schedule: expected nothing beside a %s that is a schedule", key);
         }
+        if (!normd_schedule_says_rate(rate)) {
+            return normd_error_set(error, NORMD_BAD_ARGUMENT,
+                "optimizer.%s: expected a schedule that says its rate (`initial_learning_rate`), "
+                "or "
+                "a number, with the schedule in `schedule`; got a schedule without a rate",
+                key);
+        }
         if (!move_schedule(map, key, rate)) {
             return normd_error_no_memory(error);
         }

@@ -154,17 +154,31 @@ json_t *normd_schedule_describe(const normd_schedule *schedule)
     return map;
 }
 
-bool normd_schedule_initial_rate(const json_t *option, double *lr)
+/* NULL: the option says none. */
+static const json_t *find_initial_rate(const json_t *option)
 {
     const normd_schedule_kind *kind = find_kind(json_string_value(json_object_get(option, "type")));
-    const json_t *rate = NULL;
     if (kind == &normd_piecewise_constant_decay_schedule_kind) {
-        rate = json_array_get(json_object_get(option, "values"), 0);
-    } else if (kind != NULL && kind->has_initial_rate) {
-        rate = json_object_get(option, "initial_learning_rate");
+        return json_array_get(json_object_get(option, "values"), 0);
     }
+    bool has = kind != NULL && kind->has_initial_rate;
+    return has ? json_object_get(option, "initial_learning_rate") : NULL;
+}
+
+bool normd_schedule_initial_rate(const json_t *option, double *lr)
+{
+    const json_t *rate = find_initial_rate(option);
     *lr = json_number_value(rate);
     return json_is_number(rate) && *lr >= 0.0;
+}
+
+bool normd_schedule_says_rate(const json_t *option)
+{
+    const json_t *type = json_object_get(option, "type");
+    const normd_schedule_kind *kind = find_kind(json_string_value(type));
+    /* A type or a list that is wrong is told of by who reads them. */
+    return kind == NULL || kind == &normd_piecewise_constant_decay_schedule_kind ||
+           find_initial_rate(option) != NULL;
 }
 
 uint64_t normd_schedule_tick(const normd_schedule *schedule, uint64_t step)
@@ -199,7 +213,10 @@ normd_schedule_monitor normd_schedule_monitors(const normd_schedule *schedule)
 void normd_schedule_note(
     const normd_schedule *schedule, uint64_t steps, bool stepped, double value, double *state)
 {
-    if (steps > schedule->start + schedule->warmup * schedule->every) {
+    uint64_t warm = schedule->start + schedule->warmup * schedule->every;
+    /* A loss is that of the last step, while a metric is of the weights that the step left. */
+    bool metric = normd_schedule_monitors(schedule) == NORMD_MONITOR_METRIC;
+    if (steps > warm || (metric && steps == warm)) {
         bool ticks = stepped && (steps - schedule->start) % schedule->every == 0;
         normd_plateau_note(schedule, ticks, value, state);
     }

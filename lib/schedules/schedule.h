@@ -42,6 +42,10 @@ json_t *normd_schedule_describe(const normd_schedule *schedule);
    `values`), which Keras has in place of the optimizer's. False when it says none. */
 bool normd_schedule_initial_rate(const json_t *option, double *lr);
 
+/* Whether the option says the rate at all, be it a wrong one. A schedule that stands in the place
+   of Keras' learning_rate must. */
+bool normd_schedule_says_rate(const json_t *option);
+
 /* The rate at an optimizer step, which counts from 1, of a group with the base rate `lr`. */
 double normd_schedule_rate(
     const normd_schedule *schedule, const double *state, uint64_t step, double lr);
@@ -70,7 +74,8 @@ normd_schedule_monitor normd_schedule_monitors(const normd_schedule *schedule);
 
 /* Takes note of a metric, or of a training loss, which counts to the mean of a tick. `steps` is the
    number of optimizer steps so far; `stepped`: the batch of this loss made the last one, else it
-   waits for more batches. Values are finite. Those within the warm-up do not count. */
+   waits for more batches. Values are finite. Those before the start or within the warm-up do not
+   count; a metric counts from the step that ends it. */
 void normd_schedule_note(
     const normd_schedule *schedule, uint64_t steps, bool stepped, double value, double *state);
 

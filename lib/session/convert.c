@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/layers/batch_norm.h"
@@ -16,14 +17,15 @@ static const struct {
     {"adagrad", "keras adds epsilon under the root, pytorch to the root"},
 };
 
-static normd_status refuse(normd_error *error, const char *key, const char *got, const char *reason)
+/* `got` may be empty. */
+static normd_status refuse(
+    normd_error *error, const char *path, const char *key, const char *got, const char *reason)
 {
     return normd_error_set(error, NORMD_BAD_ARGUMENT,
         "optimizer: expected one that both conventions compute alike (sgd without momentum, lion, "
-        "and "
-        "nadam with a momentum_decay of 1, all without weight_decay), got %s%s%s: %s; give an "
-        "`optimizer` that replaces it",
-        key, key[0] == '\0' ? "" : " = ", got, reason);
+        "and nadam with a momentum_decay of 1, all without weight_decay), got %s%s%s%s: %s; give "
+        "an `optimizer` that replaces it",
+        path, key, got[0] == '\0' ? "" : " = ", got, reason);
 }
 
 /* An option that asks for nothing. */
@@ -40,7 +42,8 @@ static bool is_shared(const char *key, const json_t *value)
     static const char *const numbers[] = {
         "lr", "learning_rate", "weight_lr", "bias_lr", "dampening", "ema_momentum"};
     static const char *const any[] = {"betas", "beta_1", "beta_2", "eps", "epsilon", "type",
-        "accumulate_steps", "gradient_accumulation_steps", "schedule"};
+        "accumulate_steps", "gradient_accumulation_steps", "schedule", "clip_grad_value",
+        "clipvalue", "match", "no_decay", "groups"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(key, numbers[i]) == 0) {
             return json_is_number(value);
@@ -58,6 +61,9 @@ static const char *reason_for_option(const char *key)
 {
     if (strcmp(key, "momentum") == 0) {
         return "pytorch's buffer holds gradients, keras' holds steps";
+    }
+    if (strcmp(key, "global_clipnorm") == 0 || strcmp(key, "clip_grad_norm") == 0) {
+        return "pytorch adds 1e-6 to the norm";
     }
     if (strcmp(key, "weight_decay") == 0) {
         return "pytorch adds it to the gradient, keras takes it off the weight";
@@ -77,7 +83,34 @@ static bool convert_momentum_decay(json_t *optimizer, normd_convention conventio
     return same;
 }
 
-/* The description in the new words, without what the other convention has no word for. */
+/* The options of all parameters, or of a group (`path`: "groups[0]."), in the new words: without
+   what the other convention has no word for. */
+static normd_status convert_options(
+    json_t *options, const char *path, bool nadam, normd_convention convention, normd_error *error)
+{
+    if (nadam && !convert_momentum_decay(options, convention)) {
+        return refuse(error, path, "momentum_decay", "", "keras has one of 1 alone");
+    }
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(options, next, key, value)
+    {
+        bool kept = nadam && strcmp(key, "momentum_decay") == 0;
+        if (kept || (is_shared(key, value) && strcmp(key, "dampening") != 0)) {
+            continue;
+        }
+        if (!is_shared(key, value) && !is_neutral(value)) {
+            char got[NORMD_OPTIONS_SHOW_BYTES];
+            return refuse(error, path, key, normd_options_show(value, got, sizeof got),
+                reason_for_option(key));
+        }
+        json_object_del(options, key);
+    }
+    return NORMD_OK;
+}
+
+/* The description in the new words. */
 static normd_status convert_optimizer(
     json_t *optimizer, normd_convention convention, normd_error *error)
 {
@@ -90,28 +123,16 @@ static normd_status convert_optimizer(
                 reason = differences[i].reason;
             }
         }
-        return refuse(error, "", type, reason);
+        return refuse(error, "", type, "", reason);
     }
-    if (nadam && !convert_momentum_decay(optimizer, convention)) {
-        return refuse(error, "", type, "keras has a momentum_decay of 1 alone");
+    normd_status status = convert_options(optimizer, "", nadam, convention, error);
+    json_t *groups = json_object_get(optimizer, "groups");
+    for (size_t i = 0; i < json_array_size(groups) && status == NORMD_OK; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "groups[%zu].", i);
+        status = convert_options(json_array_get(groups, i), path, nadam, convention, error);
     }
-    const char *key;
-    json_t *value;
-    void *next;
-    json_object_foreach_safe(optimizer, next, key, value)
-    {
-        bool kept = nadam && strcmp(key, "momentum_decay") == 0;
-        if (kept || (is_shared(key, value) && strcmp(key, "dampening") != 0)) {
-            continue;
-        }
-        if (!is_shared(key, value) && !is_neutral(value)) {
-            char got[NORMD_OPTIONS_SHOW_BYTES];
-            return refuse(
-                error, key, normd_options_show(value, got, sizeof got), reason_for_option(key));
-        }
-        json_object_del(optimizer, key);
-    }
-    return NORMD_OK;
+    return status;
 }
 
 static bool has_counterpart(double momentum)

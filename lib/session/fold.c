@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,12 @@ static normd_status refuse(const normd_model *model, normd_error *error)
             "fold: expected a session with a batch_norm, got one without");
     }
     bool tracks = normd_batch_norm_of(model->layer[norm])->track;
+    if (tracks && norm > 0 && takes_norm(model, norm - 1)) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "fold: expected a batch_norm over the channels of the conv2d before it; layers[%zu] "
+            "has its features on axis %" PRIu32,
+            norm, normd_batch_norm_axis(normd_batch_norm_of(model->layer[norm]), 4));
+    }
     return normd_error_set(error, NORMD_BAD_ARGUMENT,
         "fold: expected a batch_norm with running statistics directly behind a linear or conv2d; "
         "layers[%zu] %s%s",
@@ -74,6 +81,16 @@ static normd_status refuse(const normd_model *model, normd_error *error)
         : norm == 0 ? "is the first layer"
                     : "stands behind ",
         tracks && norm > 0 ? type_of(model, norm - 1) : "");
+}
+
+/* A folded weight is not the one that a regularizer or constraint was meant for. */
+static void drop_penalties(json_t *layer)
+{
+    static const char *const keys[] = {"weight_regularizer", "weight_constraint",
+        "kernel_regularizer", "kernel_constraint", "bias_regularizer", "bias_constraint"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_object_del(layer, keys[i]);
+    }
 }
 
 /* The configuration without what is folded. Another model has other parameters, so the optimizer
@@ -88,7 +105,9 @@ static json_t *folded_configuration(const normd_model *model)
     for (size_t i = model->layers; i-- > 0;) {
         if (folds(model, i)) {
             json_array_remove(layers, i);
-            json_object_set_new(json_array_get(layers, i - 1), bias, json_true());
+            json_t *before = json_array_get(layers, i - 1);
+            drop_penalties(before);
+            json_object_set_new(before, bias, json_true());
         }
     }
     json_object_del(configuration, "optimizer");

@@ -87,6 +87,18 @@ static void add_batch(normd_recalibration *recalibration)
     }
 }
 
+/* What renormalization keeps: the deviation that makes the variance, and the mean and deviation
+   that r and d are taken from, which a training batch like the collected ones then leaves alone. */
+static void write_renorm(
+    const normd_batch_norm *norm, size_t channel, double mean, double variance, char *statistics)
+{
+    normd_dtype dtype = norm->base.dtype;
+    double deviation = sqrt(variance + norm->eps);
+    normd_value_store(dtype, statistics + norm->deviation->offset, channel, deviation);
+    normd_value_store(dtype, statistics + norm->renorm_mean->offset, channel, mean);
+    normd_value_store(dtype, statistics + norm->renorm_deviation->offset, channel, deviation);
+}
+
 static void write_layer(const normd_recalibration *recalibration, const normd_batch_norm *norm,
     const normd_moments *total, char *statistics)
 {
@@ -95,11 +107,11 @@ static void write_layer(const normd_recalibration *recalibration, const normd_ba
     for (size_t c = 0; c < norm->features; c++) {
         bool pooled = recalibration->mode == NORMD_RECALIBRATE_POOLED;
         double divisor = pooled ? divisor_of(norm, total[c].count) : 1.0;
+        double variance = total[c].m2 / divisor;
         normd_value_store(dtype, statistics + norm->mean->offset, c, total[c].mean);
-        normd_value_store(dtype, statistics + norm->var->offset, c, total[c].m2 / divisor);
-        if (norm->deviation != NULL) { /* renormalization makes the variance of it */
-            double deviation = sqrt(total[c].m2 / divisor + norm->eps);
-            normd_value_store(dtype, statistics + norm->deviation->offset, c, deviation);
+        normd_value_store(dtype, statistics + norm->var->offset, c, variance);
+        if (norm->renorm) {
+            write_renorm(norm, c, total[c].mean, variance, statistics);
         }
     }
     memcpy(statistics + norm->batches->offset, &batches, sizeof batches);

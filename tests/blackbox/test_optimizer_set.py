@@ -177,3 +177,19 @@ def test_wrong_changes_are_refused_and_change_nothing(rpc, name):
     rpc.call("optimizer.set", session=name, schedule=schedule)
     with pytest.raises(RpcError, match="metric: expected a finite number, got \"x\""):
         rpc.call("optimizer.set", session=name, metric="x")
+
+
+@pytest.mark.parametrize("convention", ["pytorch", "keras"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_metric_counts_before_the_first_step(rpc, name, convention, begun):
+    plateau = {"type": "reduce_on_plateau", "monitor": "metric", "mode": "min", "patience": 0}
+    optimizer = {"type": "sgd", "lr": 1.0, **({} if begun else {"schedule": plateau})}
+    rpc.call("session.create", session=name, **classifier(
+        convention=convention, optimizer=optimizer))
+    if begun:
+        rpc.call("optimizer.set", session=name, schedule=plateau)
+    rates = []
+    for metric in (1.0, 2.0, 3.0):
+        rpc.call("optimizer.set", session=name, metric=metric)
+        rates.append(rpc.call("session.describe", session=name)["rates"]["lr"])
+    np.testing.assert_allclose(rates, [1, 0.1, 0.01], rtol=1e-15)

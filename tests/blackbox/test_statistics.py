@@ -264,3 +264,25 @@ def test_sessions_without_statistics_say_so(rpc, name):
         with pytest.raises(RpcError, match="session: expected running statistics"):
             rpc.call(method, session=name, **fields)
     assert len(rpc.call("stats.batch", session=name, x=rows(1, 5))["layers"]) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_recalibration_moves_what_renormalization_compares_with(rpc, name, dtype):
+    """Ioffe's r and d of the very batch are 1 and 0 then, so training gives what inference does."""
+    clipping = {"rmax": 3.0, "rmin": 1 / 3, "dmax": 5.0}
+    layer = {"renorm": True, "renorm_clipping": clipping}
+    rpc.call("session.create", session=name, convention="keras", dtype=dtype,
+             **norm_only(layer=layer))
+    x = rows(1, 50, offset=5).astype(dtype)
+    rpc.call("stats.recalibrate", session=name, x=x)
+    stats = layer_stats(rpc, name)
+    mean, var = moments(x)
+    assert one_ulp(stats["renorm_mean"], mean) and one_ulp(stats["moving_mean"], mean)
+    # A sum and a root, each rounded, of a variance that is a unit off.
+    want = np.sqrt(var + WIDE(1e-3))
+    assert np.abs(stats["renorm_stddev"] - want).max() <= 2 * np.finfo(dtype).eps * want.max()
+    assert stats["renorm_stddev"].tobytes() == stats["moving_stddev"].tobytes()
+    y = rpc.call("forward", session=name, x=x, update_stats=False)["y"]
+    served = rpc.call("infer", session=name, x=x)["y"]
+    # Both divide differences of numbers near 5, or 10, by deviations from 0.1 on.
+    assert np.abs(y - served).max() < 100 * 16 * np.finfo(dtype).eps

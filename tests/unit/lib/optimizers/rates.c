@@ -36,6 +36,17 @@ static void two_rates_or_two_schedules_are_refused(void **state)
     expect_refused("{\"lr\": 0.25, \"schedule\": " DECAY(", \"initial_learning_rate\": 0.5") "}",
         NORMD_PYTORCH,
         "optimizer.schedule.initial_learning_rate: expected the optimizer's rate 0.25, got 0.5");
+    expect_refused("{\"learning_rate\": " DECAY("") "}", NORMD_KERAS,
+        "optimizer.learning_rate: expected a schedule that says its rate "
+        "(`initial_learning_rate`), "
+        "or a number, with the schedule in `schedule`; got a schedule without a rate");
+    expect_refused("{\"learning_rate\": {\"type\": \"linear\"}}", NORMD_KERAS,
+        "optimizer.learning_rate: expected a schedule that says its rate "
+        "(`initial_learning_rate`), "
+        "or a number, with the schedule in `schedule`; got a schedule without a rate");
+    expect_refused("{\"learning_rate\": " DECAY(", \"initial_learning_rate\": true") "}",
+        NORMD_KERAS,
+        "optimizer.schedule.initial_learning_rate: expected a number in [0, inf], got true");
     expect_refused("{\"learning_rate\": " DECAY("") ", \"schedule\": " DECAY("") "}", NORMD_KERAS,
         "optimizer.schedule: expected nothing beside a learning_rate that is a schedule");
     expect_refused("{\"lr\": " DECAY("") "}", NORMD_PYTORCH,

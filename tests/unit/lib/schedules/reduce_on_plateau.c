@@ -106,6 +106,25 @@ static void the_warm_up_is_not_looked_at(void **state)
     normd_schedule_destroy(schedule);
 }
 
+/* A metric is of the weights that the steps so far left, also of none. */
+static void metrics_count_from_the_beginning_and_from_the_end_of_the_warm_up(void **state)
+{
+    (void)state;
+    static const char option[] = "{\"type\": \"reduce_on_plateau\", \"monitor\": \"metric\","
+                                 "\"patience\": 0, \"factor\": 0.5, \"warmup\": %s}";
+    for (uint64_t steps = 0; steps <= 2; steps++) {
+        char text[256];
+        snprintf(text, sizeof text, option, steps == 0 ? "null" : "2");
+        normd_schedule *schedule = make_schedule(text, NORMD_PYTORCH);
+        double notes[NORMD_SCHEDULE_STATE] = {0};
+        normd_schedule_note(schedule, steps, true, 1, notes);
+        normd_schedule_note(schedule, steps, true, 2, notes);
+        double rate = normd_schedule_rate(schedule, notes, 3, 0.5);
+        assert_true(rate == (steps == 1 ? 0.5 : 0.25));
+        normd_schedule_destroy(schedule);
+    }
+}
+
 static void only_a_plateau_has_a_state(void **state)
 {
     (void)state;
@@ -129,6 +148,7 @@ int main(void)
         cmocka_unit_test(batches_that_wait_for_a_step_count_to_the_mean),
         cmocka_unit_test(a_rate_falls_to_its_least_and_no_further),
         cmocka_unit_test(the_warm_up_is_not_looked_at),
+        cmocka_unit_test(metrics_count_from_the_beginning_and_from_the_end_of_the_warm_up),
         cmocka_unit_test(only_a_plateau_has_a_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,14 +50,22 @@ static void training_goes_on_to_the_same_bits(void **state)
     (void)state;
     static const char *const momenta[] = {
         "0.1", "0.9", "0.99", "0.01", "0.3", "0.123456789", "0.0", "1.0", "0.5", "null"};
+    static const char *const optimizers[] = {
+        "{'type': 'sgd', 'lr': 0.125}",
+        "{'type': 'sgd', 'lr': 0.125, 'clipvalue': 0.01, 'groups': [{'match': ['0.weight'], "
+        "'lr': 0.5}], 'no_decay': ['bias']}",
+        "{'type': 'lion', 'lr': 0.01, 'groups': [{'match': ['1.weight'], 'lr': 0.5, "
+        "'weight_lr': 0.25}]}",
+    };
     fixture f;
     fixture_open(&f, 0, NULL);
     for (int keras = 0; keras < 2; keras++) {
         for (size_t i = 0; i < sizeof momenta / sizeof *momenta; i++) {
             const char *own = keras ? "keras" : "pytorch";
             normd_convention other = keras ? NORMD_PYTORCH : NORMD_KERAS;
-            normd_session *stays = made(&f, own, momenta[i], "{'type': 'sgd', 'lr': 0.125}");
-            normd_session *turns = made(&f, own, momenta[i], "{'type': 'sgd', 'lr': 0.125}");
+            const char *optimizer = optimizers[i % (sizeof optimizers / sizeof *optimizers)];
+            normd_session *stays = made(&f, own, momenta[i], optimizer);
+            normd_session *turns = made(&f, own, momenta[i], optimizer);
             train_some(&f, stays, 1, 3);
             train_some(&f, turns, 1, 3);
             uint64_t version;
@@ -97,7 +105,11 @@ static void what_cannot_be_converted_is_refused_with_the_reason(void **state)
             "`optimizer` that replaces it"},
         {"0.1", "{'type': 'sgd', 'weight_decay': 0.5}",
             "got weight_decay = 0.5: pytorch adds it to the gradient"},
-        {"0.1", "'nadam'", "got nadam: keras has a momentum_decay of 1 alone"},
+        {"0.1", "'nadam'", "got momentum_decay: keras has one of 1 alone"},
+        {"0.1", "{'type': 'sgd', 'clip_grad_norm': 0.5}",
+            "got global_clipnorm = 0.5: pytorch adds 1e-6 to the norm"},
+        {"0.1", "{'type': 'sgd', 'groups': [{'match': ['bias'], 'momentum': 0.5}]}",
+            "got groups[0].momentum = 0.5: pytorch's buffer holds gradients"},
         {"0.12345678901234567", "'sgd'",
             "layers[1].momentum: expected a number that 1 - momentum has a double for"},
     };

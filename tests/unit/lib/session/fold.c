@@ -101,6 +101,39 @@ static void the_numbers_are_those_of_the_formula(void **state)
     fixture_close(&f);
 }
 
+/* The folded weight is a product that neither was meant for. */
+static void regularizers_and_constraints_of_the_folded_layer_are_dropped(void **state)
+{
+    (void)state;
+    static const char *const names[2][4] = {
+        {"weight_regularizer", "weight_constraint", "bias_regularizer", "bias_constraint"},
+        {"kernel_regularizer", "kernel_constraint", "bias_regularizer", "bias_constraint"},
+    };
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+            "{'convention': '%s', 'layers': [{'type': 'linear', 'in': 2, 'out': 1, '%s': 'l1',"
+            " '%s': 'non_neg', '%s': 'l2', '%s': 'non_neg'}, {'type': 'batch_norm'},"
+            " {'type': 'linear', 'out': 1, '%s': 'l1'}]}",
+            i == 0 ? "pytorch" : "keras", names[i][0], names[i][1], names[i][2], names[i][3],
+            names[i][0]);
+        normd_session *session = fixture_session(&f, text);
+        normd_session *folded = fold_of(&f, session);
+        json_t *configuration = normd_session_configuration(folded);
+        const json_t *layers = json_object_get(configuration, "layers");
+        for (size_t k = 0; k < 4; k++) {
+            assert_null(json_object_get(json_array_get(layers, 0), names[i][k]));
+        }
+        assert_non_null(json_object_get(json_array_get(layers, 1), names[i][0]));
+        json_decref(configuration);
+        normd_session_destroy(folded);
+        normd_session_destroy(session);
+    }
+    fixture_close(&f);
+}
+
 static void where_nothing_can_be_folded_the_reason_is_told(void **state)
 {
     (void)state;
@@ -118,6 +151,10 @@ static void where_nothing_can_be_folded_the_reason_is_told(void **state)
          "{'type': 'batch_norm', 'track_running_stats': false}]}",
             "fold: expected a batch_norm with running statistics directly behind a linear or "
             "conv2d; layers[1] has track_running_stats false"},
+        {"{'layers': [{'type': 'conv2d', 'in': 1, 'out': 2, 'kernel_size': 1}, "
+         "{'type': 'batch_norm', 'axis': 2}], 'input': [1, 3, 3]}",
+            "fold: expected a batch_norm over the channels of the conv2d before it; layers[1] has "
+            "its features on axis 2"},
     };
     fixture f;
     fixture_open(&f, 0, NULL);
@@ -141,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_is_the_same_but_for_rounding),
         cmocka_unit_test(the_numbers_are_those_of_the_formula),
+        cmocka_unit_test(regularizers_and_constraints_of_the_folded_layer_are_dropped),
         cmocka_unit_test(where_nothing_can_be_folded_the_reason_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
