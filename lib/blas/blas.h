@@ -7,7 +7,7 @@
 const char *normd_blas_name(void);
 
 /* Keeps the library on the thread that calls it: the pool is the only parallelism, and results must
-   not depend on the number of threads. Call once, before any product. */
+   not depend on the number of threads. Before any product; any thread, any number of times. */
 void normd_blas_single_thread(void);
 
 #endif

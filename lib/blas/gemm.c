@@ -2,15 +2,12 @@
 #include "lib/blas/gemm.h"
 
 #include <cblas.h>
-#include <pthread.h>
 
 #include "lib/blas/blas.h"
 
-static pthread_once_t blas_once = PTHREAD_ONCE_INIT;
-
 void normd_gemm_run(const normd_gemm *gemm)
 {
-    pthread_once(&blas_once, normd_blas_single_thread);
+    normd_blas_single_thread();
     normd_matrix a = gemm->a, b = gemm->b;
     size_t m = gemm->m, n = gemm->n;
     if (gemm->c_transposed) { /* C^T = B^T A^T */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/blas/blas.h"
+
 static void store(normd_dtype dtype, void *values, size_t n, double value)
 {
     if (dtype == NORMD_F32) {
@@ -62,6 +64,7 @@ bool normd_matrix_orthogonal(double gain, const normd_random *random, normd_dtyp
     size_t count = tall ? columns : rows;
     size_t length = tall ? rows : columns;
     assert(length <= INT_MAX && (count == 0 || length <= SIZE_MAX / sizeof(double) / count));
+    normd_blas_single_thread();
     double *vectors = malloc((count * length + 1) * sizeof *vectors);
     double *parts = malloc((count * PANEL + 1) * sizeof *parts);
     for (size_t n = 0; n < count * length && vectors != NULL; n++) {
