@@ -89,7 +89,7 @@ run_live() {
     KERAS_BACKEND=torch "$peers/bin/python" tests/conformance/live/run.py "$@"
     say "== Models of the frameworks, there and back"
     KERAS_BACKEND=torch NORMD_BUILD="$PWD/build" "$peers/bin/python" -m pytest -q \
-        -p no:cacheprovider tests/conformance/live/test_migration.py
+        -p no:cacheprovider tests/conformance/live
 }
 
 if [ "$install" = yes ]; then

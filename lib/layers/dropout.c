@@ -131,6 +131,7 @@ static normd_layer *dropout_create(const normd_layer_source *source)
         .slab = NORMD_SLAB_STATISTICS,
         .not_negative = true,
         .own = true,
+        .optional = true,
         .dtype = NORMD_I64,
         .shape = {.rank = 0},
     };

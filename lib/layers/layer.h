@@ -34,7 +34,8 @@ typedef struct normd_layer_tensor {
     normd_parameter_role role; /* of a parameter */
     bool trainable;            /* a parameter that the optimizer changes */
     bool not_negative;         /* a variance */
-    bool own; /* no framework stores it: a file may leave it out, then it stays as it is */
+    bool own;                  /* no framework stores it */
+    bool optional;             /* a file may leave it out, then it stays as it is */
     normd_dtype dtype;
     normd_shape shape;
     size_t elements;

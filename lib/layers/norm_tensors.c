@@ -40,6 +40,7 @@ normd_norm_tensors normd_norm_tensors_of(bool trainable)
                 .name = "num_batches_tracked",
                 .slab = NORMD_SLAB_STATISTICS,
                 .not_negative = true,
+                .optional = true, /* PyTorch's files have it since 0.4.1 */
                 .dtype = NORMD_I64,
                 .shape = {.rank = 0},
             },

@@ -114,7 +114,7 @@ static void count_tensors(const normd_model *model, size_t *tensors, size_t *slo
     *tensors = 0;
     *slots = 0;
     while (normd_tensor_next(model, &place)) {
-        *(place.is_slot ? slots : tensors) += !place.tensor->own;
+        *(place.is_slot ? slots : tensors) += !place.tensor->optional;
     }
 }
 
@@ -126,7 +126,7 @@ static normd_status missing(
     normd_array array;
     while (normd_tensor_next(model, &place)) {
         normd_tensor_name(model, &place, name);
-        if (place.is_slot == slots && !place.tensor->own &&
+        if (place.is_slot == slots && !place.tensor->optional &&
             !normd_safetensors_find(tensors, name, &array)) {
             break;
         }
@@ -152,7 +152,7 @@ static normd_status load_all(const normd_model *model, const normd_safetensors *
         if (status != NORMD_OK) {
             return status;
         }
-        loaded[place.is_slot] += !place.tensor->own;
+        loaded[place.is_slot] += !place.tensor->optional;
     }
     size_t tensor_count;
     size_t slot_count;

@@ -251,3 +251,21 @@ def test_a_given_bias_lies_as_it_is(rpc, name):
     rpc.call("session.create", session=name, layers=[layer], convention="keras")
     y = rpc.call("infer", session=name, x=np.zeros((1, 2), "f4"))["y"]
     np.testing.assert_array_equal(y, [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("kind", ["batch_norm", "instance_norm"])
+def test_a_state_dict_of_before_batches_were_counted_leaves_the_count(rpc, name, kind):
+    layers = [{"type": kind, "features": 3, "track_running_stats": True}]
+    rpc.call("session.create", session=name, layers=layers, input=[3, 4])
+    x = np.random.default_rng(0).normal(size=(5, 3, 4)).astype("f4")
+    rpc.call("forward", session=name, x=x)
+    tensors = exported(rpc, name, optimizer=False)
+    del tensors["0.num_batches_tracked"]
+    tensors["0.running_mean"] = np.array([1, 2, 3], "f4")
+    rpc.call("session.import", session=name, data=safetensors.save(tensors))
+    after = exported(rpc, name, optimizer=False)
+    assert after["0.num_batches_tracked"] == 1
+    np.testing.assert_array_equal(after["0.running_mean"], tensors["0.running_mean"])
+    del tensors["0.running_var"]
+    with pytest.raises(RpcError, match='"0.running_var", which the file does not have'):
+        rpc.call("session.import", session=name, data=safetensors.save(tensors))

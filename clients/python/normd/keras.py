@@ -168,7 +168,7 @@ def _turned_back(values: np.ndarray) -> np.ndarray:
 
 def _present(layer: Mapping[str, Any]) -> List[str]:
     """The weights that the layer has, by PyTorch's names."""
-    names = _WEIGHTS.get(layer["type"], ())
+    names = _WEIGHTS.get(model_file.kind_of(layer), ())
     without = set()
     if layer.get("use_bias") is False or layer.get("center") is False:
         without.add("bias")

@@ -24,6 +24,17 @@ class Part(NamedTuple):
     tensors: Tensors
 
 
+def kind_of(layer: Mapping[str, Any]) -> str:
+    """The layer's type; of norms without the number of axes ("batch_norm2d")."""
+    kind = layer["type"]
+    return kind[:-2] if kind[:-2].endswith("_norm") else kind
+
+
+def shared(part: Part) -> Tensors:
+    """The tensors that frameworks store, too: without the state of dropout's random numbers."""
+    return {name: values for name, values in part.tensors.items() if name != "draws"}
+
+
 def read(data: bytes) -> Tuple[Tensors, Dict[str, str]]:
     """The tensors of a file, and its metadata."""
     (size,) = struct.unpack_from("<Q", data)
@@ -77,24 +88,37 @@ def parts_of(session: Session, convention: str) -> List[Part]:
     return parts
 
 
-def slots_of(session: Session) -> Tuple[Dict[str, Tensors], int]:
-    """The optimizer's slots by the name of their parameter ("0.weight"), and the steps so far."""
+class State(NamedTuple):
+    """What an optimizer remembers."""
+
+    slots: Dict[str, Tensors]  # by the name of their parameter ("0.weight")
+    scalars: Tensors  # by their own names ("mu_product")
+    steps: int
+
+
+def state_of(session: Session) -> State:
+    """The optimizer's state."""
     tensors, metadata = read(session.export().data)
-    slots: Dict[str, Tensors] = {}
+    state = State({}, {}, int(metadata.get("normd.steps", "0")))
     for name, values in tensors.items():
         words = name.split(".")
-        if words[0] == "optimizer" and len(words) == 4:
-            slots.setdefault(".".join(words[1:3]), {})[words[3]] = values
-    return slots, int(metadata.get("normd.steps", "0"))
+        if words[0] == "optimizer" and words[1].isdigit():
+            state.slots.setdefault(".".join(words[1:3]), {})[words[3]] = values
+        elif words[0] == "optimizer":
+            state.scalars[".".join(words[1:])] = values
+    return state
 
 
-def set_slots(session: Session, slots: Mapping[str, Tensors], steps: int) -> None:
-    """Sets the optimizer's slots and the steps; whatever `slots` does not name stays."""
+def set_state(session: Session, state: State) -> None:
+    """Sets the optimizer's steps, slots and scalars; whatever `state` does not name stays."""
     tensors, metadata = read(session.export().data)
-    for parameter, values in slots.items():
-        for slot, array in values.items():
-            name = f"optimizer.{parameter}.{slot}"
-            if name not in tensors:
-                raise ValueError(f"the session's optimizer has no slot {slot} of {parameter}")
-            tensors[name] = np.asarray(array, tensors[name].dtype).reshape(tensors[name].shape)
-    session.import_(write(tensors, {**metadata, "normd.steps": str(steps)}), "safetensors")
+    given = {
+        f"{parameter}.{slot}": array
+        for parameter, values in state.slots.items() for slot, array in values.items()
+    }
+    for name, array in {**given, **state.scalars}.items():
+        full = f"optimizer.{name}"
+        if full not in tensors:
+            raise ValueError(f"the session's optimizer has no {name}")
+        tensors[full] = np.asarray(array, tensors[full].dtype).reshape(tensors[full].shape)
+    session.import_(write(tensors, {**metadata, "normd.steps": str(state.steps)}), "safetensors")

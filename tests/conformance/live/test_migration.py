@@ -5,47 +5,28 @@ Needs torch, keras and onnx beside what the other tests need; the frameworks run
 is the one that was built.
 """
 
-import os
-import sys
-from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
-TREE = Path(__file__).resolve().parents[3]
-for folder in ("clients/python", "tests/blackbox", "tests/conformance"):
-    sys.path.insert(0, str(TREE / folder))
-
-import keras  # noqa: E402
-import make_onnx  # noqa: E402
-import normd  # noqa: E402
-import normd.keras  # noqa: E402
-import normd.onnx  # noqa: E402
-import normd.torch  # noqa: E402
-import numpy as np  # noqa: E402
-import onnx  # noqa: E402
-import onnx.reference  # noqa: E402
-import onnx_node  # noqa: E402
-import page  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
-from harness.daemon import Daemon  # noqa: E402
-from torch import nn  # noqa: E402
+import keras
+import make_onnx
+import normd
+import normd.keras
+import normd.onnx
+import normd.torch
+import numpy as np
+import onnx
+import onnx.reference
+import onnx_node
+import page
+import pytest
+import torch
+from torch import nn
 
 kl = keras.layers
-pytestmark = pytest.mark.filterwarnings("ignore:Keras stores the biased running variance")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Keras stores the biased running variance"),
+    pytest.mark.filterwarnings("ignore:PyTorch stores the unbiased running variance"),
+]
 # Some dozens of roundings of numbers near 1, in one framework and in the other.
 BOUND = 128 * 2.0**-24
-
-
-@pytest.fixture(scope="module")
-def daemon():
-    with Daemon() as running:
-        yield running
-
-
-@pytest.fixture
-def client(daemon):
-    with normd.connect("127.0.0.1", daemon.port) as connected:
-        yield connected
 
 
 def dense():
