@@ -89,6 +89,14 @@ def _flatten(m: Any) -> Dict[str, Any]:
     return {"type": "flatten", "start_dim": m.start_dim}
 
 
+def _softmax(kind: str) -> Callable[[Any], Dict[str, Any]]:
+    def read(m: Any) -> Dict[str, Any]:
+        if m.dim is None:
+            raise _refused(m, "dim None, which depends on the number of axes")
+        return {"type": kind, "dim": m.dim}
+    return read
+
+
 def _plain(kind: str, *names: str) -> Callable[[Any], Dict[str, Any]]:
     return lambda m: {"type": kind, **{name: getattr(m, name) for name in names}}
 
@@ -122,6 +130,8 @@ _READERS: Dict[type, Callable[[Any], Dict[str, Any]]] = {
     nn.Tanh: _plain("tanh"),
     nn.Sigmoid: _plain("sigmoid"),
     nn.Softplus: _plain("softplus", "beta", "threshold"),
+    nn.Softmax: _softmax("softmax"),
+    nn.LogSoftmax: _softmax("log_softmax"),
     nn.Dropout: _plain("dropout", "p"),
 }
 
@@ -277,7 +287,7 @@ _ELEMENTWISE = {
     "relu": nn.ReLU, "relu6": nn.ReLU6, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU,
     "selu": nn.SELU, "gelu": nn.GELU, "silu": nn.SiLU, "hardswish": nn.Hardswish,
     "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softplus": nn.Softplus, "flatten": nn.Flatten,
-    "dropout": nn.Dropout,
+    "dropout": nn.Dropout, "softmax": nn.Softmax, "log_softmax": nn.LogSoftmax,
 }
 
 

@@ -57,6 +57,18 @@ def test_a_layer_without_parameters_may_come_twice(client):
     near(session.infer(x.numpy()).y, module(x).detach().numpy())
 
 
+def test_a_classifier_of_sequences_moves(client):
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3), nn.Softmax(-1))
+    session = taken(client, module, input=[5, 4])
+    x = torch.randn(8, 5, 4)
+    near(session.infer(x.numpy()).y, module(x).detach().numpy())
+    back = normd.torch.to_module(session)
+    same_bits(module, back)
+    assert back[3].dim == -1
+    with pytest.raises(ValueError, match="Softmax: .* dim None"):
+        taken(client, nn.Softmax())
+
+
 def tied():
     one, other = nn.Linear(4, 4), nn.Linear(4, 4)
     other.weight = one.weight
