@@ -11,6 +11,7 @@ from models import CLASSES, FEATURES, batch, classifier
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
 
 import normd  # noqa: E402
+from normd import model_file  # noqa: E402
 
 
 @pytest.fixture
@@ -112,3 +113,33 @@ def test_initial_values_and_errors(client, name):
 def test_the_unix_socket(daemon, name):
     with normd.connect(unix=daemon.unix) as client:
         assert client.ping() == "pong"
+
+
+def test_an_optimizer_s_state_is_read_and_set_by_its_names(client, name):
+    optimizer = {"type": "nadam", "groups": [{"match": 0, "momentum_decay": 0.1}]}
+    session = client.create(name, **{**classifier(), "optimizer": optimizer})
+    for seed in range(3):
+        session.train(*batch(seed))
+    state = model_file.state_of(session)
+    assert state.steps == 3
+    assert set(state.scalars) == {"mu_product", "mu_product.1"}
+    assert set(state.slots["0.weight"]) == {"exp_avg", "exp_avg_sq"}
+    other = client.create(f"{name}-other", **{**classifier(), "optimizer": optimizer})
+    other.import_(session.export(optimizer=False).data)
+    model_file.set_state(other, state)
+    assert session.train(*batch(4)).loss == other.train(*batch(4)).loss
+    ours, theirs = (model_file.read(one.export().data)[0] for one in (session, other))
+    for tensor, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[tensor], err_msg=tensor)
+    with pytest.raises(ValueError, match="the session's optimizer has no 0.weight.sum"):
+        model_file.set_state(other, model_file.State({"0.weight": {"sum": np.zeros(1)}}, {}, 0))
+
+
+def test_layers_are_told_apart_by_their_kinds(client, name):
+    layers = [{"type": "batch_norm1d"}, {"type": "dropout"}, {"type": "linear", "out": 2}]
+    session = client.create(name, layers, input=[4])
+    parts = model_file.parts_of(session, "pytorch")
+    assert [model_file.kind_of(part.layer) for part in parts] == ["batch_norm", "dropout", "linear"]
+    assert model_file.kind_of({"type": "max_pool2d"}) == "max_pool2d"
+    assert set(parts[1].tensors) == {"draws"} and not model_file.shared(parts[1])
+    assert set(model_file.shared(parts[2])) == {"weight", "bias"}

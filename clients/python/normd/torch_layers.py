@@ -217,7 +217,7 @@ def _given_affine(layer: Mapping[str, Any], make: Callable[..., nn.Module]) -> D
         raise _no_module(layer, "center and without scale")
     if scale == center:
         return {"affine": scale}
-    if "bias" not in inspect.signature(make).parameters:  # PyTorch before 2.11
+    if "bias" not in inspect.signature(make).parameters:  # older versions of PyTorch
         raise _no_module(layer, "scale and without center")
     return {"affine": True, "bias": False}
 

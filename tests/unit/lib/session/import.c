@@ -192,6 +192,35 @@ static void a_file_that_does_not_fit_is_refused(void **state)
     fixture_close(&f);
 }
 
+static void a_file_without_the_count_of_batches_leaves_it(void **state)
+{
+    (void)state;
+    const damage missing = {"1.num_batches_tracked", NULL, NULL, 0, 1, NORMD_OK, NULL};
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = fixture_session(&f, classifier);
+    normd_session *source = fixture_session(&f, classifier);
+    train_some(&f, session, 1, 2);
+    train_some(&f, source, 1, 3);
+    normd_buffer *file = fixture_export(source);
+    normd_buffer *old = damaged(&f, file, &missing);
+    uint64_t version;
+    normd_error error;
+    assert_int_equal(
+        normd_session_import(session, old->data, old->size, &version, &error), NORMD_OK);
+    normd_buffer *after = fixture_export(session);
+    normd_array count = fixture_exported(after, "1.num_batches_tracked");
+    int64_t batches;
+    memcpy(&batches, count.data, sizeof batches);
+    assert_int_equal(batches, 2);
+    normd_buffer_release(after);
+    normd_buffer_release(old);
+    normd_buffer_release(file);
+    normd_session_destroy(session);
+    normd_session_destroy(source);
+    fixture_close(&f);
+}
+
 typedef struct counts_row {
     int64_t batches;
     const char *version;
@@ -332,6 +361,7 @@ int main(void)
         cmocka_unit_test(import_restores_an_earlier_state),
         cmocka_unit_test(initial_arrays_survive_a_file),
         cmocka_unit_test(a_file_that_does_not_fit_is_refused),
+        cmocka_unit_test(a_file_without_the_count_of_batches_leaves_it),
         cmocka_unit_test(counters_out_of_range_make_no_session),
         cmocka_unit_test(a_count_of_batches_stays_at_its_bound),
         cmocka_unit_test(weights_alone_make_no_session),
