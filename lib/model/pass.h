@@ -74,8 +74,9 @@ typedef struct normd_model_update {
 } normd_model_update;
 normd_status normd_pass_update(const normd_model_update *update, normd_error *error);
 
-/* New slots with the gradients added to the accumulator, for a batch that makes no step due;
-   new_parameters is not used. NOT_FINITE. */
+/* New slots with the gradients added to the accumulator, for a batch that makes no step due. New
+   parameters are the old ones under their constraints, which Keras applies after every batch; NULL:
+   there are no constraints. NOT_FINITE. */
 normd_status normd_pass_accumulate(const normd_model_update *update, normd_error *error);
 
 #endif

@@ -97,13 +97,29 @@ static void constrain_tile(void *argument, size_t index)
         begin + (left < loop->groups ? left : loop->groups));
 }
 
+static bool is_constrained(const normd_layer_tensor *tensor)
+{
+    return tensor->trainable && tensor->constraint.kind != NORMD_CONSTRAINT_NONE;
+}
+
+bool normd_model_constrains(const normd_model *model)
+{
+    bool any = false;
+    for (size_t i = 0; i < model->layers && !any; i++) {
+        for (size_t t = 0; t < model->layer[i]->tensors; t++) {
+            any |= is_constrained(&model->layer[i]->tensor[t]);
+        }
+    }
+    return any;
+}
+
 void normd_model_constrain(const normd_model *model, char *parameters)
 {
     for (size_t i = 0; i < model->layers; i++) {
         for (size_t t = 0; t < model->layer[i]->tensors; t++) {
             const normd_layer_tensor *tensor = &model->layer[i]->tensor[t];
             const normd_constraint *constraint = &tensor->constraint;
-            if (!tensor->trainable || constraint->kind == NORMD_CONSTRAINT_NONE) {
+            if (!is_constrained(tensor)) {
                 continue;
             }
             constraint_loop loop = {.tensor = tensor, .values = parameters + tensor->offset};

@@ -15,6 +15,8 @@ normd_status normd_model_penalty(
 void normd_model_add_penalty_gradients(
     const normd_model *model, const char *parameters, char *gradients);
 
+/* Whether any trained parameter has a constraint. */
+bool normd_model_constrains(const normd_model *model);
 /* Brings new parameters back to their constraints, in place. */
 void normd_model_constrain(const normd_model *model, char *parameters);
 

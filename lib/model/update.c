@@ -120,7 +120,14 @@ static normd_status not_finite(const char *what, normd_error *error)
 
 normd_status normd_pass_accumulate(const normd_model_update *update, normd_error *error)
 {
-    return normd_accumulate(update) ? NORMD_OK : not_finite("sums of gradients", error);
+    if (!normd_accumulate(update)) {
+        return not_finite("sums of gradients", error);
+    }
+    if (update->new_parameters != NULL) {
+        memcpy(update->new_parameters, update->parameters, update->model->parameter_bytes);
+        normd_model_constrain(update->model, update->new_parameters);
+    }
+    return NORMD_OK;
 }
 
 normd_status normd_pass_update(const normd_model_update *update, normd_error *error)

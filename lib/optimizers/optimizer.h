@@ -149,6 +149,10 @@ double normd_optimizer_rate(const normd_optimizer *optimizer, normd_parameter_ro
 /* The momentum or beta 1 that the schedule gives to all parameters at that step; false: none. */
 bool normd_optimizer_momentum(const normd_optimizer *optimizer, uint64_t step, double *momentum);
 
+/* The batches that so many steps, and what waits for the next, were made of; at most UINT64_MAX. */
+uint64_t normd_optimizer_batches(
+    const normd_optimizer *optimizer, uint64_t steps, const double *scalars);
+
 /* What the schedule looks at, and taking note of it: see normd_schedule_note. */
 normd_schedule_monitor normd_optimizer_monitors(const normd_optimizer *optimizer);
 void normd_optimizer_note(

@@ -127,14 +127,28 @@ static size_t state_place(const normd_optimizer *optimizer)
     return normd_optimizer_scalar_of(optimizer, NORMD_SCALAR_SCHEDULE);
 }
 
+/* The number of the last batch of that step, or the greatest number. */
+static uint64_t batches_of(const normd_optimizer *optimizer, uint64_t step)
+{
+    uint64_t each = optimizer->accumulate_steps;
+    return step > UINT64_MAX / each ? UINT64_MAX : step * each;
+}
+
+/* The number that the schedule takes for that step: Keras asks for the rate at the batch that makes
+   the step, behind those that wait. */
+static uint64_t number_of(const normd_optimizer *optimizer, uint64_t step)
+{
+    return normd_schedule_counts_batches(optimizer->schedule) ? batches_of(optimizer, step) : step;
+}
+
 normd_group normd_rates_group(
     const normd_optimizer *optimizer, const normd_group *group, uint64_t step)
 {
     normd_group moved = *group;
     double momentum;
     double most;
-    if (optimizer->schedule != NULL &&
-        normd_schedule_momentum(optimizer->schedule, step, &momentum, &most)) {
+    if (optimizer->schedule != NULL && normd_schedule_momentum(optimizer->schedule,
+                                           number_of(optimizer, step), &momentum, &most)) {
         moved.value[momentum_option(optimizer->rule)] = momentum;
     }
     return moved;
@@ -143,9 +157,10 @@ normd_group normd_rates_group(
 double normd_rates_at(
     const normd_optimizer *optimizer, double lr, uint64_t step, const double *scalars)
 {
-    return optimizer->schedule == NULL ? lr
-                                       : normd_schedule_rate(optimizer->schedule,
-                                             scalars + state_place(optimizer), step, lr);
+    return optimizer->schedule == NULL
+               ? lr
+               : normd_schedule_rate(optimizer->schedule, scalars + state_place(optimizer),
+                     number_of(optimizer, step), lr);
 }
 
 double normd_optimizer_rate(const normd_optimizer *optimizer, normd_parameter_role role,
@@ -161,8 +176,8 @@ double normd_optimizer_rate(const normd_optimizer *optimizer, normd_parameter_ro
 bool normd_optimizer_momentum(const normd_optimizer *optimizer, uint64_t step, double *momentum)
 {
     double most;
-    return optimizer->schedule != NULL &&
-           normd_schedule_momentum(optimizer->schedule, step, momentum, &most);
+    return optimizer->schedule != NULL && normd_schedule_momentum(optimizer->schedule,
+                                              number_of(optimizer, step), momentum, &most);
 }
 
 normd_schedule_monitor normd_optimizer_monitors(const normd_optimizer *optimizer)
@@ -171,13 +186,28 @@ normd_schedule_monitor normd_optimizer_monitors(const normd_optimizer *optimizer
                                        : normd_schedule_monitors(optimizer->schedule);
 }
 
+uint64_t normd_optimizer_batches(
+    const normd_optimizer *optimizer, uint64_t steps, const double *scalars)
+{
+    uint64_t batches = batches_of(optimizer, steps);
+    size_t waiting = normd_optimizer_scalar_of(optimizer, NORMD_SCALAR_ACCUMULATED);
+    double found = waiting < optimizer->scalars ? scalars[waiting] : 0.0;
+    /* A file may say anything. */
+    bool some = found > 0.0 && found < (double)optimizer->accumulate_steps;
+    uint64_t more = some ? (uint64_t)found : 0;
+    return batches > UINT64_MAX - more ? UINT64_MAX : batches + more;
+}
+
 void normd_optimizer_note(
     const normd_optimizer *optimizer, uint64_t steps, bool stepped, double value, double *scalars)
 {
-    if (optimizer->schedule != NULL) {
-        normd_schedule_note(
-            optimizer->schedule, steps, stepped, value, scalars + state_place(optimizer));
+    if (optimizer->schedule == NULL) {
+        return;
     }
+    bool batches = normd_schedule_counts_batches(optimizer->schedule);
+    uint64_t number = batches ? normd_optimizer_batches(optimizer, steps, scalars) : steps;
+    normd_schedule_note(
+        optimizer->schedule, number, stepped || batches, value, scalars + state_place(optimizer));
 }
 
 void normd_optimizer_carried(

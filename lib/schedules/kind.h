@@ -121,7 +121,8 @@ typedef struct normd_cosine_restarts_schedule {
 struct normd_schedule {
     const normd_schedule_kind *kind;
     normd_convention convention;
-    double lr; /* the optimizer's */
+    double lr;           /* the optimizer's */
+    bool counts_batches; /* in place of optimizer steps */
     uint64_t every;
     uint64_t start;
     uint64_t warmup; /* ticks */

@@ -51,6 +51,14 @@ static void fail_type(normd_options *options, const json_t *type)
         type == NULL ? "nothing" : normd_options_show(type, got, sizeof got));
 }
 
+static const char *const units[] = {"step", "batch", NULL};
+
+/* Keras' schedules take the number of batches, of which some may wait for a step together. */
+static bool read_unit(normd_convention convention, normd_options *options)
+{
+    return normd_options_word(options, "unit", units, convention == NORMD_KERAS) == 1;
+}
+
 /* `warmup`: a number of ticks, or a map of LinearLR's options. */
 static void read_warmup(normd_schedule *schedule, normd_options *options)
 {
@@ -91,6 +99,7 @@ static normd_status read_options(
         fail_type(&options, type);
         return normd_options_finish(&options, error);
     }
+    schedule->counts_batches = read_unit(schedule->convention, &options);
     schedule->every = normd_schedule_ticks(&options, "every", 1, 1);
     schedule->start = (uint64_t)normd_options_integer(&options, "start", 0, 0, INT64_MAX);
     read_warmup(schedule, &options);
@@ -146,8 +155,9 @@ json_t *normd_schedule_describe(const normd_schedule *schedule)
         warmup = json_pack("{s:I, s:f}", "total_iters", (json_int_t)schedule->warmup,
             "start_factor", schedule->warmup_start);
     }
-    json_t *map = json_pack("{s:s, s:I, s:I, s:o}", "type", schedule->kind->type, "every",
-        (json_int_t)schedule->every, "start", (json_int_t)schedule->start, "warmup", warmup);
+    json_t *map = json_pack("{s:s, s:s, s:I, s:I, s:o}", "type", schedule->kind->type, "unit",
+        units[schedule->counts_batches], "every", (json_int_t)schedule->every, "start",
+        (json_int_t)schedule->start, "warmup", warmup);
     if (map != NULL) {
         schedule->kind->describe(schedule, map);
     }
@@ -179,6 +189,17 @@ bool normd_schedule_says_rate(const json_t *option)
     /* A type or a list that is wrong is told of by who reads them. */
     return kind == NULL || kind == &normd_piecewise_constant_decay_schedule_kind ||
            find_initial_rate(option) != NULL;
+}
+
+bool normd_schedule_counts_batches(const normd_schedule *schedule)
+{
+    return schedule->counts_batches;
+}
+
+bool normd_schedule_option_counts_batches(const json_t *option, normd_convention convention)
+{
+    const char *unit = json_string_value(json_object_get(option, "unit"));
+    return unit != NULL ? strcmp(unit, units[1]) == 0 : convention == NORMD_KERAS;
 }
 
 uint64_t normd_schedule_tick(const normd_schedule *schedule, uint64_t step)

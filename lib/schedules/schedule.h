@@ -12,9 +12,10 @@
 /*
  * Schedules of the learning rate. A schedule is a function of the tick, which is a number of
  * `every` optimizer steps, from 0 behind step `start`; PyTorch's users tick once an epoch, Keras'
- * schedules once a step. PyTorch's are computed by their closed forms: its chained products agree
- * up to the rounding of one multiplication a tick. Only "reduce_on_plateau" has a state: doubles
- * that the caller keeps.
+ * schedules once a batch. Where several batches make one step, a schedule whose `unit` is the batch
+ * takes numbers of batches wherever steps are spoken of here. PyTorch's are computed by their
+ * closed forms: its chained products agree up to the rounding of one multiplication a tick. Only
+ * "reduce_on_plateau" has a state: doubles that the caller keeps.
  *
  * Every group of parameters has its own base rate. As in PyTorch, the schedule takes each from its
  * own base: a factor multiplies it, and an absolute bound (eta_min, end_learning_rate, min_lr) is
@@ -26,8 +27,9 @@
  */
 typedef struct normd_schedule normd_schedule;
 
-/* Reads {"type": ..., "every": 1, "start": 0, "warmup": ..., ...}; a string stands for its type.
-   `lr` is the optimizer's; `path` stands before the messages ("optimizer.schedule"). BAD_ARGUMENT.
+/* Reads {"type": ..., "unit": "step"|"batch", "every": 1, "start": 0, "warmup": ..., ...}; a string
+   stands for its type. `lr` is the optimizer's; `path` stands before the messages
+   ("optimizer.schedule"). BAD_ARGUMENT.
  */
 normd_status normd_schedule_create(const json_t *option, normd_convention convention, double lr,
     const char *path, normd_schedule **schedule, normd_error *error);
@@ -37,6 +39,10 @@ void normd_schedule_destroy(normd_schedule *schedule);
 /* Every option, defaults filled in, so that it can be read again in any convention. A new
    reference, or NULL when out of memory. */
 json_t *normd_schedule_describe(const normd_schedule *schedule);
+
+/* Whether its steps are batches; and whether those of a schedule with this option will be. */
+bool normd_schedule_counts_batches(const normd_schedule *schedule);
+bool normd_schedule_option_counts_batches(const json_t *option, normd_convention convention);
 
 /* The rate that a schedule of Keras' says of itself (initial_learning_rate, or the first of
    `values`), which Keras has in place of the optimizer's. False when it says none. */

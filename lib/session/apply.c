@@ -17,13 +17,10 @@ normd_status normd_session_check_gradients(
         "%s: expected one that leads to finite gradients, got NaN or infinity in them", what);
 }
 
-/* Fills the slabs of `change`: new parameters and slots, or slots alone. */
+/* Fills the slabs of `change`: new slots and, unless it has none, new parameters. */
 static normd_status make_change(
     normd_session *session, bool due, const normd_change *change, normd_error *error)
 {
-    if ((due && change->parameters == NULL) || change->slots == NULL) {
-        return normd_error_no_memory(error);
-    }
     const normd_snapshot *base = session->current;
     normd_model_update update = {
         .model = session->model,
@@ -31,7 +28,7 @@ static normd_status make_change(
         .parameters = normd_slab_data(base->parameters),
         .gradients = session->gradients,
         .slots = normd_slab_data(base->slots),
-        .new_parameters = due ? normd_slab_data(change->parameters) : NULL,
+        .new_parameters = change->parameters != NULL ? normd_slab_data(change->parameters) : NULL,
         .new_slots = normd_slab_data(change->slots),
     };
     return due ? normd_pass_update(&update, error) : normd_pass_accumulate(&update, error);
@@ -54,8 +51,9 @@ normd_status normd_session_apply(
 {
     const normd_snapshot *base = session->current;
     bool due = normd_model_step_is_due(session->model, normd_slab_data(base->slots));
+    bool moves = due || normd_model_constrains(session->model);
     normd_change change = {
-        .parameters = due ? normd_slab_take(session->parameter_shelf) : NULL,
+        .parameters = moves ? normd_slab_take(session->parameter_shelf) : NULL,
         .statistics = new_statistics,
         .slots = normd_slab_take(session->slot_shelf),
         .version = base->version + 1,
@@ -63,7 +61,9 @@ normd_status normd_session_apply(
     };
     normd_model_add_penalty_gradients(
         session->model, normd_slab_data(base->parameters), session->gradients);
-    normd_status status = make_change(session, due, &change, error);
+    bool room = change.slots != NULL && (change.parameters != NULL || !moves);
+    normd_status status =
+        room ? make_change(session, due, &change, error) : normd_error_no_memory(error);
     if (status != NORMD_OK) {
         normd_slab_release(change.parameters);
         normd_slab_release(change.statistics);

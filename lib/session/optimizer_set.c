@@ -85,9 +85,22 @@ static bool is_none(const json_t *value)
     return json_is_string(value) && strcmp(json_string_value(value), "none") == 0;
 }
 
+/* The step, or the batch, behind which a new schedule's ticks begin. */
+static json_t *here(const normd_session *session, const json_t *schedule)
+{
+    const normd_model *model = session->model;
+    const normd_snapshot *base = session->current;
+    uint64_t steps = base->steps;
+    if (normd_schedule_option_counts_batches(schedule, model->convention)) {
+        const double *scalars = normd_model_scalars(model, normd_slab_data(base->slots));
+        steps = normd_optimizer_batches(model->optimizer, steps, scalars);
+    }
+    return json_integer((json_int_t)steps);
+}
+
 /* The ticks of a new schedule count from here; a rate that it says of itself is the new one. */
 static bool set_schedule(
-    json_t *optimizer, const char *lr_key, const json_t *schedule, uint64_t steps)
+    const normd_session *session, json_t *optimizer, const char *lr_key, const json_t *schedule)
 {
     if (is_none(schedule)) {
         return json_object_set_new(optimizer, "schedule", json_null()) == 0;
@@ -96,7 +109,7 @@ static bool set_schedule(
         json_is_string(schedule) ? json_pack("{s:O}", "type", schedule) : json_deep_copy(schedule);
     bool ok = begun != NULL;
     if (ok && json_is_object(begun) && json_object_get(begun, "start") == NULL) {
-        ok = json_object_set_new(begun, "start", json_integer((json_int_t)steps)) == 0;
+        ok = json_object_set_new(begun, "start", here(session, begun)) == 0;
     }
     const json_t *initial = json_object_get(begun, "initial_learning_rate");
     if (ok && json_is_number(initial)) {
@@ -123,8 +136,7 @@ static bool edit(const normd_session *session, const json_t *changes, json_t *op
     const json_t *bias_lr = json_object_get(changes, "bias_lr");
     const json_t *schedule = json_object_get(changes, "schedule");
     const json_t *averaging = json_object_get(changes, "averaging");
-    return (schedule == NULL ||
-               set_schedule(optimizer, lr_key, schedule, session->current->steps)) &&
+    return (schedule == NULL || set_schedule(session, optimizer, lr_key, schedule)) &&
            (lr == NULL || set_lr(optimizer, lr_key, lr)) &&
            (weight_lr == NULL || set(optimizer, "weight_lr", weight_lr)) &&
            (bias_lr == NULL || set(optimizer, "bias_lr", bias_lr)) &&

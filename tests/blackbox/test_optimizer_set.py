@@ -193,3 +193,37 @@ def test_a_metric_counts_before_the_first_step(rpc, name, convention, begun):
         rpc.call("optimizer.set", session=name, metric=metric)
         rates.append(rpc.call("session.describe", session=name)["rates"]["lr"])
     np.testing.assert_allclose(rates, [1, 0.1, 0.01], rtol=1e-15)
+
+
+@pytest.mark.parametrize("convention", ["pytorch", "keras"])
+def test_a_schedule_set_under_accumulation_begins_at_its_own_unit(rpc, name, convention):
+    """Two batches a step; three were there, so one waits."""
+    optimizer = {"type": "sgd", "lr": 1.0, "accumulate_steps": 2}
+    rpc.call("session.create", session=name, **classifier(
+        convention=convention, optimizer=optimizer))
+    train(rpc, name, 0, 3)
+    rpc.call("optimizer.set", session=name, schedule={"type": "exponential", "gamma": 0.5})
+    schedule = rpc.call("session.describe", session=name)["optimizer"]["schedule"]
+    batches = convention == "keras"
+    assert (schedule["unit"], schedule["start"]) == (("batch", 3) if batches else ("step", 1))
+    # Of the steps that the batches 4, 6 and 8 make.
+    rates = [1, 0.25, 0.25, 0.0625, 0.0625] if batches else [1, 0.5, 0.5, 0.25, 0.25]
+    assert train(rpc, name, 3, 5) == rates
+
+
+def test_constraints_hold_while_batches_wait(rpc, name):
+    """As in Keras: the weights are brought back after every batch, for a copy and a file as well."""
+    model = classifier(optimizer={"type": "sgd", "lr": 1.0, "accumulate_steps": 4})
+    model["layers"][0] = {"type": "linear", "out": 8, "weight_constraint": "non_neg"}
+    rpc.call("session.create", session=name, **model)
+    before = exported(rpc, name)
+    assert before["0.weight"].min() < 0
+    train(rpc, name, 0, 1)
+    after = exported(rpc, name)
+    np.testing.assert_array_equal(after["0.weight"], np.maximum(before["0.weight"], 0))
+    np.testing.assert_array_equal(after["3.weight"], before["3.weight"])
+    rpc.call("session.copy", session=name, to=f"{name}-2")
+    assert rpc.call("session.describe", session=name)["steps"] == 0
+    for session in (name, f"{name}-2"):
+        train(rpc, session, 1, 5)
+    np.testing.assert_equal(exported(rpc, name), exported(rpc, f"{name}-2"))

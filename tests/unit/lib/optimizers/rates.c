@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/cmocka_headers.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #include "tests/unit/lib/optimizers/three_steps.h"
 
 #define DECAY(rest)                                                                                \
@@ -53,6 +56,48 @@ static void two_rates_or_two_schedules_are_refused(void **state)
         "optimizer.lr: expected a number in [0, inf], got a map");
 }
 
+/* Each step is made of three batches, and takes the rate of the last one. */
+static void the_unit_of_keras_schedules_is_the_batch(void **state)
+{
+    (void)state;
+    static const char option[] =
+        "{\"lr\": 0.5, \"accumulate_steps\": 3, \"schedule\": {\"type\": "
+        "\"exponential_decay\", \"decay_steps\": 1, \"decay_rate\": 0.5%s}}";
+    static const struct {
+        normd_convention convention;
+        const char *unit;
+        bool batches;
+    } rows[] = {
+        {NORMD_KERAS, "", true},
+        {NORMD_PYTORCH, "", false},
+        {NORMD_KERAS, ", \"unit\": \"step\"", false},
+        {NORMD_PYTORCH, ", \"unit\": \"batch\"", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        snprintf(text, sizeof text, option, rows[i].unit);
+        for (uint64_t step = 1; step <= 3; step++) {
+            int tick = (int)(rows[i].batches ? 3 * step - 1 : step - 1);
+            assert_true(lr_at(text, rows[i].convention, step) == ldexp(0.5, -tick));
+        }
+        assert_true(lr_at(text, rows[i].convention, UINT64_MAX) == 0.0);
+    }
+    expect_refused("{\"schedule\": {\"type\": \"linear\", \"unit\": \"epoch\"}}", NORMD_KERAS,
+        "optimizer.schedule.unit: expected one of \"step\", \"batch\", got \"epoch\"");
+}
+
+static void batches_that_wait_are_counted(void **state)
+{
+    (void)state;
+    normd_optimizer *optimizer = make_optimizer("{\"accumulate_steps\": 3}", NORMD_PYTORCH);
+    double waiting = 2.0;
+    assert_int_equal(normd_optimizer_batches(optimizer, 5, &waiting), 17);
+    assert_true(normd_optimizer_batches(optimizer, UINT64_MAX - 1, &waiting) == UINT64_MAX);
+    waiting = NAN;
+    assert_int_equal(normd_optimizer_batches(optimizer, 5, &waiting), 15);
+    normd_optimizer_destroy(optimizer);
+}
+
 static void one_cycle_needs_a_momentum_to_move(void **state)
 {
     (void)state;
@@ -75,6 +120,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_schedule_of_keras_may_say_the_rate),
         cmocka_unit_test(two_rates_or_two_schedules_are_refused),
+        cmocka_unit_test(the_unit_of_keras_schedules_is_the_batch),
+        cmocka_unit_test(batches_that_wait_are_counted),
         cmocka_unit_test(one_cycle_needs_a_momentum_to_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

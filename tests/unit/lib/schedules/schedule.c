@@ -131,7 +131,8 @@ static void wrong_options_are_refused(void **state)
     expect_refused("{\"type\": \"step\", \"step_size\": 0}",
         "optimizer.schedule.step_size: expected an integer in [1, 1073741824], got 0");
     expect_refused("{\"type\": \"exponential\", \"gamma\": 0.5, \"gama\": 0.5}",
-        "optimizer.schedule: expected the keys \"type\", \"every\", \"start\", \"warmup\", "
+        "optimizer.schedule: expected the keys \"type\", \"unit\", \"every\", \"start\", "
+        "\"warmup\", "
         "\"gamma\", got "
         "\"gama\"");
     expect_refused("{\"type\": \"exponential\", \"gamma\": 0.5, \"every\": 0}",

@@ -54,6 +54,8 @@ static void training_goes_on_to_the_same_bits(void **state)
         "{'type': 'sgd', 'lr': 0.125}",
         "{'type': 'sgd', 'lr': 0.125, 'clipvalue': 0.01, 'groups': [{'match': ['0.weight'], "
         "'lr': 0.5}], 'no_decay': ['bias']}",
+        "{'type': 'sgd', 'lr': 0.125, 'accumulate_steps': 3, 'schedule': {'type': 'exponential', "
+        "'gamma': 0.75}}",
         "{'type': 'lion', 'lr': 0.01, 'groups': [{'match': ['1.weight'], 'lr': 0.5, "
         "'weight_lr': 0.25}]}",
     };
