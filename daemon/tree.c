@@ -86,14 +86,20 @@ static normd_status read_text(
         error, NORMD_BAD_ARGUMENT, "%s: expected UTF-8 text without zeros, got other bytes", path);
 }
 
-/* Checks a key of `map` and copies it to `key`. */
+/* Checks a key of `map` and copies it to `key`. A number, as of a class, is its digits. */
 static normd_status read_key(const char *path, const msgpack_object *object, const json_t *map,
     char key[PATH_BYTES], normd_error *error)
 {
-    const char *text;
-    size_t length;
-    if (!text_of(object, &text, &length) || length >= PATH_BYTES ||
-        memchr(text, '\0', length) != NULL) {
+    char digits[24];
+    const char *text = digits;
+    size_t length = 0;
+    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        length =
+            (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)object->via.u64);
+    } else if (!text_of(object, &text, &length)) {
+        length = PATH_BYTES;
+    }
+    if (length >= PATH_BYTES || memchr(text, '\0', length) != NULL) {
         return normd_error_set(error, NORMD_BAD_ARGUMENT,
             "%s: expected a map with short texts as keys, got another key", path);
     }

@@ -9,9 +9,9 @@ void normd_help_all(FILE *out, const normd_argument *globals, size_t rows)
         out);
     for (const normd_cli_command *const *command = normd_cli_commands; *command != NULL;
          command++) {
-        fprintf(out, "  %-10s%s\n", (*command)->name, (*command)->summary);
+        fprintf(out, "  %-13s%s\n", (*command)->name, (*command)->summary);
     }
-    fputs("  help      what a command takes, with examples: normctl help train\n\n"
+    fputs("  help         what a command takes, with examples: normctl help train\n\n"
           "options, anywhere:\n",
         out);
     normd_arguments_help(out, globals, rows);

@@ -31,7 +31,7 @@ static normd_layer *named_create(const normd_layer_source *source)
     if (options->error.status == NORMD_OK && !normd_options_has(options, "activation")) {
         normd_options_fail(options, "activation", "expected the name of a function, got nothing");
     }
-    int word = normd_options_word(options, "activation", words, 0);
+    int word = normd_options_kind(options, "activation", words, 0);
     return options->error.status == NORMD_OK ? names[word].operations->create(source) : NULL;
 }
 

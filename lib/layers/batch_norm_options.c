@@ -51,8 +51,9 @@ static size_t features_before(const normd_batch_norm *norm, const normd_layer_so
 
 static void read_features(normd_batch_norm *norm, const normd_layer_source *source)
 {
+    const char *key = normd_layer_key(source->options, "features", "num_features");
     norm->features = normd_layer_read_features(
-        &norm->base, source, "features", features_before(norm, source), MAX_FEATURES);
+        &norm->base, source, key, features_before(norm, source), MAX_FEATURES);
     normd_flow *flow = source->flow;
     uint32_t axis = normd_batch_norm_axis(norm, flow->shape.rank);
     if (axis < flow->shape.rank) {
@@ -115,6 +116,8 @@ static void read_rules(normd_batch_norm *norm, const normd_layer_source *source)
     normd_options *options = source->options;
     norm->track = normd_options_bool(options, "track_running_stats", true);
     norm->trainable = normd_options_bool(options, "trainable", true);
+    /* Keras' statistics of several devices together: here there is one set of them anyway. */
+    (void)normd_options_bool(options, "synchronized", false);
     norm->frozen_stats = normd_options_bool(options, "frozen_stats", false);
     if (norm->frozen_stats && !norm->track) {
         normd_options_fail(
@@ -186,7 +189,6 @@ normd_layer *normd_batch_norm_create(const normd_layer_source *source)
 {
     normd_options *options = source->options;
     const normd_convention_facts *facts = normd_convention_facts_of(source->convention);
-    bool keras = source->convention == NORMD_KERAS;
     normd_batch_norm *norm = calloc(1, sizeof *norm);
     if (norm == NULL) {
         return NULL;
@@ -197,7 +199,7 @@ normd_layer *normd_batch_norm_create(const normd_layer_source *source)
     read_kind(norm, source);
     read_axis(norm, source);
     read_features(norm, source);
-    const char *eps = normd_layer_key(options, keras ? "epsilon" : "eps", "eps");
+    const char *eps = normd_layer_name(source, "eps", "epsilon");
     norm->eps = normd_options_number(options, eps, facts->eps, 0.0, INFINITY);
     read_momentum(norm, source);
     read_affine(norm, options);

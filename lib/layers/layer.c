@@ -49,6 +49,10 @@ static const struct alias {
     {"batch_norm1d", &normd_batch_norm_operations},
     {"batch_norm2d", &normd_batch_norm_operations},
     {"batch_norm3d", &normd_batch_norm_operations},
+    {"batch_normalization", &normd_batch_norm_operations},
+    {"layer_normalization", &normd_layer_norm_operations},
+    {"rms_normalization", &normd_rms_norm_operations},
+    {"group_normalization", &normd_group_norm_operations},
     {"instance_norm1d", &normd_instance_norm_operations},
     {"instance_norm2d", &normd_instance_norm_operations},
     {"instance_norm3d", &normd_instance_norm_operations},
@@ -79,7 +83,7 @@ static const normd_layer_operations *read_type(normd_options *options, const cha
     if (options->error.status == NORMD_OK && !normd_options_has(options, "type")) {
         normd_options_fail(options, "type", "expected the kind of the layer, got nothing");
     }
-    int kind = normd_options_word(options, "type", words, 0);
+    int kind = normd_options_kind(options, "type", words, 0);
     if (options->error.status != NORMD_OK) {
         return NULL;
     }
@@ -178,8 +182,8 @@ void normd_layer_declare(
     normd_layer_tensor *own = &layer->tensor[layer->tensors++];
     *own = *tensor;
     if (own->init_default != NULL) {
-        own->init_key = normd_layer_key(
-            source->options, own->init_name[source->convention], own->init_name[NORMD_PYTORCH]);
+        own->init_key =
+            normd_layer_name(source, own->init_name[NORMD_PYTORCH], own->init_name[NORMD_KERAS]);
     }
     if (layer->lazy && own->init_default != NULL) {
         refuse_array(source, own->init_key);
@@ -269,6 +273,13 @@ const char *normd_layer_key(normd_options *options, const char *preferred, const
             options, other, "expected one name of this option, got \"%s\" as well", preferred);
     }
     return has_other ? other : preferred;
+}
+
+const char *normd_layer_name(
+    const normd_layer_source *source, const char *pytorch, const char *keras)
+{
+    bool is_keras = source->convention == NORMD_KERAS;
+    return normd_layer_key(source->options, is_keras ? keras : pytorch, is_keras ? pytorch : keras);
 }
 
 bool normd_layer_put(json_t *map, const char *key, json_t *value)

@@ -211,6 +211,10 @@ const normd_layer_tensor *normd_layer_find(const normd_layer *layer, const char 
 /* Of two names of one option, the one that is there, else `preferred`; both is a mistake. */
 const char *normd_layer_key(normd_options *options, const char *preferred, const char *other);
 
+/* The same of the two frameworks' names, both of which are taken under either convention. */
+const char *normd_layer_name(
+    const normd_layer_source *source, const char *pytorch, const char *keras);
+
 /* Copies the pass's elements, where `to` is not `from`: what a layer does that leaves them as they
    are. */
 void normd_layer_copy_through(const normd_layer_pass *pass, const void *from, void *to);

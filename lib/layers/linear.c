@@ -9,13 +9,14 @@ enum { LINEAR_MAX_EXTENT = INT32_MAX }; /* what BLAS counts with */
 static size_t read_in(normd_layer *layer, const normd_layer_source *source)
 {
     const normd_flow *flow = source->flow;
+    const char *in_key = normd_layer_key(source->options, "in", "in_features");
     uint32_t rank = flow->shape.rank;
     /* Of an input of unknown rank, features on another axis than the last are the inputs only where
        nothing else says what is. */
     bool last = flow->features_axis == 0 || flow->features_axis == -1 ||
-                !normd_options_has(source->options, "in");
+                !normd_options_has(source->options, in_key);
     size_t before = rank != 0 ? flow->shape.dim[rank - 1] : last ? flow->features : 0;
-    return normd_layer_read_features(layer, source, "in", before, LINEAR_MAX_EXTENT);
+    return normd_layer_read_features(layer, source, in_key, before, LINEAR_MAX_EXTENT);
 }
 
 /* Keras' kernel is (in, out). */
@@ -68,20 +69,20 @@ static uint32_t flow_through(const normd_linear *linear, normd_flow *flow)
 static normd_layer *linear_create(const normd_layer_source *source)
 {
     normd_options *options = source->options;
-    bool keras = source->convention == NORMD_KERAS;
     normd_linear *linear = calloc(1, sizeof *linear);
     if (linear == NULL) {
         return NULL;
     }
     linear->base.operations = &normd_linear_operations;
     linear->base.dtype = source->dtype;
-    const char *out_key = normd_layer_key(options, keras ? "units" : "out", "out");
+    const char *out_key = normd_layer_name(source, "out", "units");
+    out_key = normd_layer_key(options, out_key, "out_features");
     if (options->error.status == NORMD_OK && !normd_options_has(options, out_key)) {
         normd_options_fail(options, out_key, "expected the number of outputs, got nothing");
     }
     linear->out = (size_t)normd_options_integer(options, out_key, 1, 1, LINEAR_MAX_EXTENT);
     linear->in = read_in(&linear->base, source);
-    const char *bias_key = normd_layer_key(options, keras ? "use_bias" : "bias", "bias");
+    const char *bias_key = normd_layer_name(source, "bias", "use_bias");
     linear->bias = normd_options_bool(options, bias_key, true);
     linear->trainable = normd_options_bool(options, "trainable", true);
     if (options->error.status == NORMD_OK) {

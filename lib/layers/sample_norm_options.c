@@ -405,6 +405,12 @@ static void read_running(normd_sample_norm *norm, const normd_layer_source *sour
         normd_options_word(options, "running_variance", variances, facts->running_unbiased) == 1;
     norm->single_value_allowed =
         normd_options_word(options, "on_single_value", singles, facts->single_value_allowed) == 1;
+    if (source->flow->shape.rank == 2 && !norm->single_value_allowed) {
+        normd_options_fail(options, "type",
+            "expected an input of 3 axes or more before %s, whose samples have more than one value "
+            "a feature, got one of 2 axes",
+            norm->type);
+    }
 }
 
 normd_layer *normd_instance_norm_create(const normd_layer_source *source)

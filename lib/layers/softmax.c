@@ -110,8 +110,7 @@ static void log_softmax_backward(const normd_layer_pass *pass)
 static void read_axis(softmax *layer, const normd_layer_source *source)
 {
     normd_options *options = source->options;
-    bool keras = source->convention == NORMD_KERAS;
-    const char *key = normd_layer_key(options, keras ? "axis" : "dim", keras ? "dim" : "axis");
+    const char *key = normd_layer_name(source, "dim", "axis");
     uint32_t rank = source->flow->shape.rank;
     json_int_t most = (json_int_t)(rank != 0 ? rank : NORMD_MAX_RANK) - 1;
     const json_t *value = normd_options_any(options, key);

@@ -50,6 +50,8 @@ static void read(normd_loss *loss, normd_options *options, const normd_shape *ou
 {
     size_t columns = output->rank > 0 ? output->dim[output->rank - 1] : 0;
     loss->from_logits = normd_options_bool(options, "from_logits", loss->kind->from_logits);
+    /* Keras takes the mean over the last axis, and so does its reduction here. */
+    (void)normd_options_integer(options, "axis", -1, -1, -1);
     loss->label_smoothing = normd_options_number(options, "label_smoothing", 0.0, 0.0, 1.0);
     normd_weights_read(options, "weight", columns, true, &loss->weight);
     normd_weights_read(options, "pos_weight", columns, true, &loss->pos_weight);
@@ -65,7 +67,7 @@ static bool describe(const normd_loss *loss, normd_convention convention, json_t
 }
 
 const normd_loss_kind normd_loss_binary_logits = {
-    .name = {"binary_cross_entropy_with_logits", "bce_with_logits"},
+    .name = {"binary_cross_entropy_with_logits", "bce_with_logits", "bce_with_logits_loss"},
     .described = {"binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits"},
     .from_logits = true,
     .metrics = 1 << NORMD_METRIC_ACCURACY,

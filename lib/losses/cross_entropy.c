@@ -270,7 +270,7 @@ static normd_status run(
 }
 
 const normd_loss_kind normd_loss_cross_entropy = {
-    .name = {"cross_entropy"},
+    .name = {"cross_entropy", "cross_entropy_loss"},
     .described = {"cross_entropy", "cross_entropy"},
     .rows = true,
     .from_logits = true,

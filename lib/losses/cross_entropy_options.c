@@ -38,7 +38,7 @@ static void read_axis(normd_loss *loss, normd_options *options)
 static void read_weights(normd_loss *loss, normd_options *options, size_t classes)
 {
     normd_weights_read(options, "weight", classes, false, &loss->weight);
-    normd_weights_read(options, "class_weight", classes, false, &loss->class_weight);
+    normd_weights_read_map(options, "class_weight", classes, &loss->class_weight);
     if (loss->weight.value != NULL && loss->class_weight.value != NULL) {
         normd_options_fail(
             options, "class_weight", "expected one way to weigh classes, got \"weight\" as well");

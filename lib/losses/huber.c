@@ -36,7 +36,7 @@ static bool describe(const normd_loss *loss, normd_convention convention, json_t
 }
 
 const normd_loss_kind normd_loss_huber = {
-    .name = {"huber"},
+    .name = {"huber", "huber_loss"},
     .described = {"huber", "huber"},
     .metrics = NORMD_ELEMENTWISE_METRICS,
     .read = read,

@@ -10,7 +10,7 @@
  * What a kind of loss gives to the table in loss.c. Adding one: a file with these functions, and a
  * row. Most are element by element (elementwise.h); cross-entropy is one of rows.
  */
-enum { NORMD_LOSS_NAMES = 3 };
+enum { NORMD_LOSS_NAMES = 4 };
 
 /* What targets a loss of rows takes. */
 typedef enum normd_loss_targets {

@@ -17,7 +17,7 @@ static inline double absolute(
 NORMD_ELEMENTWISE_LOOPS(absolute)
 
 const normd_loss_kind normd_loss_l1 = {
-    .name = {"l1", "mae", "mean_absolute_error"},
+    .name = {"l1", "mae", "mean_absolute_error", "l1_loss"},
     .described = {"l1", "mean_absolute_error"},
     .metrics = NORMD_ELEMENTWISE_METRICS,
     .run = run,

@@ -38,7 +38,7 @@ static const normd_loss_kind *read_kind(normd_options *options, const char *key)
     if (options->error.status == NORMD_OK && !normd_options_has(options, key)) {
         normd_options_fail(options, key, "expected the kind of loss, got nothing");
     }
-    return kind[normd_options_word(options, key, words, 0)];
+    return kind[normd_options_kind(options, key, words, 0)];
 }
 
 static void read_options(normd_loss *loss, normd_options *options, const normd_shape *output)
@@ -49,20 +49,18 @@ static void read_options(normd_loss *loss, normd_options *options, const normd_s
     }
 }
 
-/* A name alone stands for a map with that type, but messages name "loss" then. */
+/* A name alone stands for a map with that type, but messages name "loss" then; and so does what
+   Keras serializes. */
 static normd_status read_loss(const normd_loss_source *source, normd_loss *loss, normd_error *error)
 {
     bool named = json_is_string(source->option);
-    json_t *map = NULL;
-    if (named) {
-        map = json_pack("{s:s}", "loss", json_string_value(source->option));
-        if (map == NULL) {
-            return normd_error_no_memory(error);
-        }
+    json_t *map = named ? json_pack("{s:s}", "loss", json_string_value(source->option))
+                        : normd_options_deserialize(source->option);
+    if (map == NULL) {
+        return normd_error_no_memory(error);
     }
     normd_options options;
-    normd_options_begin(
-        &options, named ? map : source->option, source->attachments, "%s", named ? "" : "loss");
+    normd_options_begin(&options, map, source->attachments, "%s", named ? "" : "loss");
     loss->kind = read_kind(&options, named ? "loss" : "type");
     if (options.error.status == NORMD_OK) {
         read_options(loss, &options, &source->output);

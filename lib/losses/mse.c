@@ -14,7 +14,7 @@ static inline double square(
 NORMD_ELEMENTWISE_LOOPS(square)
 
 const normd_loss_kind normd_loss_mse = {
-    .name = {"mse", "mean_squared_error"},
+    .name = {"mse", "mean_squared_error", "mse_loss"},
     .described = {"mse", "mean_squared_error"},
     .metrics = NORMD_ELEMENTWISE_METRICS,
     .run = run,

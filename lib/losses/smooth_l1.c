@@ -34,7 +34,7 @@ static bool describe(const normd_loss *loss, normd_convention convention, json_t
 }
 
 const normd_loss_kind normd_loss_smooth_l1 = {
-    .name = {"smooth_l1"},
+    .name = {"smooth_l1", "smooth_l1_loss"},
     .described = {"smooth_l1", "smooth_l1"},
     .metrics = NORMD_ELEMENTWISE_METRICS,
     .read = read,

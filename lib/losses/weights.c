@@ -30,6 +30,61 @@ static void check_values(normd_options *options, const char *key, const normd_we
     }
 }
 
+/* The number of a class that is a key of a map; `expected` or more when it is none. */
+static size_t class_of(const char *text, size_t expected)
+{
+    char *end;
+    unsigned long long number = strtoull(text, &end, 10);
+    bool digits = *text >= '0' && *text <= '9' && *end == '\0';
+    return digits && number < expected ? (size_t)number : expected;
+}
+
+/* Keras' {class: weight}; a class that is not there has weight 1. */
+static void read_map(normd_options *options, const char *key, const json_t *map, size_t expected,
+    normd_weights *weights)
+{
+    if (expected == 0 || expected > NORMD_WEIGHTS_MAX) {
+        normd_options_fail(options, key,
+            "expected a list or a vector where nothing tells the number of classes, got a map");
+        return;
+    }
+    weights->value = malloc(expected * sizeof *weights->value);
+    if (weights->value == NULL) {
+        normd_error_no_memory(&options->error);
+        return;
+    }
+    weights->count = expected;
+    for (size_t i = 0; i < expected; i++) {
+        weights->value[i] = 1.0;
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)map, name, value)
+    {
+        size_t number = class_of(name, expected);
+        if (number == expected || !json_is_number(value)) {
+            normd_options_fail(options, key,
+                "expected numbers by their classes, 0 to %zu, got a value at \"%.32s\"",
+                expected - 1, name);
+            return;
+        }
+        weights->value[number] = json_number_value(value);
+    }
+    check_values(options, key, weights);
+}
+
+void normd_weights_read_map(
+    normd_options *options, const char *key, size_t expected, normd_weights *weights)
+{
+    const json_t *value = normd_options_any(options, key);
+    if (json_is_object(value) && !normd_given_is(value)) {
+        *weights = (normd_weights){.value = NULL};
+        read_map(options, key, value, expected, weights);
+    } else {
+        normd_weights_read(options, key, expected, false, weights);
+    }
+}
+
 void normd_weights_read(
     normd_options *options, const char *key, size_t expected, bool scalars, normd_weights *weights)
 {

@@ -18,6 +18,10 @@ typedef struct normd_weights {
    release with normd_weights_clear, also after a mistake. */
 void normd_weights_read(
     normd_options *options, const char *key, size_t expected, bool scalars, normd_weights *weights);
+/* The same without `scalars`, or a map of numbers by their classes ({"3": 2.0}), where those that
+   are missing have 1; for a map `expected` must be known. */
+void normd_weights_read_map(
+    normd_options *options, const char *key, size_t expected, normd_weights *weights);
 void normd_weights_clear(normd_weights *weights);
 
 /* A new reference: a number, a list of numbers, or null. */

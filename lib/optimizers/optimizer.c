@@ -22,7 +22,7 @@ static const normd_optimizer_rule *read_type(normd_options *options)
     for (size_t i = 0; i < RULE_COUNT; i++) {
         words[i] = rules[i]->type;
     }
-    return rules[normd_options_word(options, "type", words, 0)];
+    return rules[normd_options_kind(options, "type", words, 0)];
 }
 
 static const char pytorch_accumulate[] = "accumulate_steps";

@@ -12,6 +12,23 @@ static bool move_schedule(json_t *map, const char *rate_key, const json_t *rate)
            json_object_del(map, rate_key) == 0;
 }
 
+/* What Keras serializes, as a map of options: the optimizer, and a schedule inside of it. */
+static bool deserialize(json_t *map)
+{
+    static const char *const keys[] = {"learning_rate", "lr", "schedule"};
+    bool ok = true;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(map, keys[i]);
+        if (json_is_object(value)) {
+            ok = json_object_set_new(map, keys[i], normd_options_deserialize(value)) == 0 && ok;
+        }
+    }
+    if (json_is_null(json_object_get(map, "loss_scale_factor"))) {
+        json_object_del(map, "loss_scale_factor"); /* none, which is all there is */
+    }
+    return ok;
+}
+
 static normd_status expand(json_t *map, normd_convention convention, normd_error *error)
 {
     const char *key = json_object_get(map, "learning_rate") != NULL ? "learning_rate" : "lr";
@@ -55,11 +72,17 @@ static normd_status expand(json_t *map, normd_convention convention, normd_error
 normd_status normd_rates_expand(
     const json_t *option, normd_convention convention, json_t **expanded, normd_error *error)
 {
-    json_t *map = json_is_string(option) ? json_pack("{s:O}", "type", option)
-                  : option == NULL       ? json_object()
-                                         : json_copy((json_t *)(uintptr_t)option);
-    normd_status status =
-        map == NULL ? normd_error_no_memory(error) : expand(map, convention, error);
+    json_t *plain = json_is_string(option) ? json_pack("{s:O}", "type", option)
+                    : option == NULL       ? json_object()
+                                           : normd_options_deserialize(option);
+    json_t *map = json_copy(plain);
+    json_decref(plain);
+    normd_status status = NORMD_OK;
+    if (map == NULL || !deserialize(map)) {
+        status = normd_error_no_memory(error);
+    } else {
+        status = expand(map, convention, error);
+    }
     if (status != NORMD_OK) {
         json_decref(map);
         map = NULL;

@@ -160,8 +160,13 @@ static void list_words(const char *const words[], size_t count, char *text, size
     }
 }
 
-int normd_options_word(
-    normd_options *options, const char *key, const char *const words[], int otherwise)
+static bool is_same_word(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static int read_word(normd_options *options, const char *key, const char *const words[],
+    int otherwise, bool (*same)(const char *a, const char *b))
 {
     const json_t *value = take(options, key);
     if (value == NULL) {
@@ -170,7 +175,7 @@ int normd_options_word(
     size_t count = 0;
     const char *given = json_is_string(value) ? json_string_value(value) : "";
     for (; words[count] != NULL; count++) {
-        if (strcmp(words[count], given) == 0) {
+        if (same(words[count], given)) {
             return (int)count;
         }
     }
@@ -180,6 +185,18 @@ int normd_options_word(
     snprintf(expected, sizeof expected, "%s%s", count > 1 ? "one of " : "", list);
     fail_at_value(options, key, expected, value);
     return otherwise;
+}
+
+int normd_options_word(
+    normd_options *options, const char *key, const char *const words[], int otherwise)
+{
+    return read_word(options, key, words, otherwise, is_same_word);
+}
+
+int normd_options_kind(
+    normd_options *options, const char *key, const char *const words[], int otherwise)
+{
+    return read_word(options, key, words, otherwise, normd_options_same_name);
 }
 
 const char *normd_options_string(normd_options *options, const char *key)

@@ -63,6 +63,10 @@ int64_t normd_options_integer_or_null(
    message lists what is allowed. */
 int normd_options_word(
     normd_options *options, const char *key, const char *const words[], int otherwise);
+/* The same, where names count without case and underscores, so that the frameworks' class names
+   ("BatchNorm2d") and the words ("batch_norm2d") are one. */
+int normd_options_kind(
+    normd_options *options, const char *key, const char *const words[], int otherwise);
 /* A non-empty string, or NULL when it is missing. Lives as long as the map. */
 const char *normd_options_string(normd_options *options, const char *key);
 /* Whatever stands there, or NULL when it is missing; the caller checks it. */
@@ -75,6 +79,13 @@ void normd_options_fail(normd_options *options, const char *key, const char *for
 
 /* The first mistake, or an unknown key (the message lists the known ones), or OK. */
 normd_status normd_options_finish(normd_options *options, normd_error *error);
+
+/* Whether two names are the same but for case and underscores. */
+bool normd_options_same_name(const char *a, const char *b);
+/* What Keras serializes, {"class_name": "SGD", "config": {"learning_rate": 0.1, ...}}, as a map of
+   the config with "type" for the class; any other value as it is. A new reference; NULL when out of
+   memory, or for NULL. */
+json_t *normd_options_deserialize(const json_t *value);
 
 /* A short text of a JSON value for messages: `"small"`, `[1, 2, ...]`, `a map`. Returns `text`. */
 const char *normd_options_show(const json_t *value, char *text, size_t size);

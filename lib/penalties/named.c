@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/penalties/named.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-static bool same_name(const char *a, const char *b)
-{
-    while (*a != '\0' || *b != '\0') {
-        if (*a == '_') {
-            a++;
-        } else if (*b == '_') {
-            b++;
-        } else if (tolower((unsigned char)*a++) != tolower((unsigned char)*b++)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* "l1, l2, l1_l2" */
 static void list_names(const char *const names[], char *text, size_t size)
@@ -43,7 +28,7 @@ int normd_named_begin(
     normd_options_begin(
         arguments, json_is_object(map) ? map : NULL, NULL, "%s%s%s", options->path, dot, key);
     for (int i = 0; json_is_string(name) && names[i] != NULL; i++) {
-        if (same_name(json_string_value(name), names[i])) {
+        if (normd_options_same_name(json_string_value(name), names[i])) {
             if (!serialized) {
                 (void)normd_options_any(arguments, "name");
             }

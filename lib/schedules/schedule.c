@@ -30,7 +30,8 @@ enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 static const normd_schedule_kind *find_kind(const char *type)
 {
     for (size_t i = 0; i < KIND_COUNT && type != NULL; i++) {
-        if (strcmp(type, kinds[i]->type) == 0 || strcmp(type, kinds[i]->class_name) == 0) {
+        if (normd_options_same_name(type, kinds[i]->type) ||
+            normd_options_same_name(type, kinds[i]->class_name)) {
             return kinds[i];
         }
     }
@@ -116,20 +117,17 @@ normd_status normd_schedule_create(const json_t *option, normd_convention conven
     const char *path, normd_schedule **schedule, normd_error *error)
 {
     *schedule = NULL;
-    json_t *map = NULL;
-    if (json_is_string(option)) {
-        map = json_pack("{s:O}", "type", option);
-        option = map;
-    }
+    json_t *map = json_is_string(option) ? json_pack("{s:O}", "type", option)
+                                         : normd_options_deserialize(option);
     normd_schedule *made = calloc(1, sizeof *made);
-    if (made == NULL || option == NULL) {
+    if (made == NULL || map == NULL) {
         json_decref(map);
         free(made);
         return normd_error_no_memory(error);
     }
     made->convention = convention;
     made->lr = lr;
-    normd_status status = read_options(made, option, path, error);
+    normd_status status = read_options(made, map, path, error);
     json_decref(map);
     if (status != NORMD_OK) {
         normd_schedule_destroy(made);

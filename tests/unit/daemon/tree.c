@@ -176,11 +176,23 @@ static void text_with_a_zero_is_refused(void **state)
     refused("layers: expected UTF-8 text without zeros, got other bytes");
 }
 
-static void keys_that_are_no_text_are_refused(void **state)
+static void numbers_as_keys_become_their_digits(void **state)
 {
     (void)state;
     msgpack_pack_map(&packer, 1);
     msgpack_pack_int(&packer, 7);
+    pack_text("relu");
+    assert_int_equal(read_packed(), NORMD_OK);
+    json_t *expected = json_pack("{s:s}", "7", "relu");
+    assert_true(json_equal(json, expected));
+    json_decref(expected);
+}
+
+static void keys_that_are_no_text_are_refused(void **state)
+{
+    (void)state;
+    msgpack_pack_map(&packer, 1);
+    msgpack_pack_int(&packer, -7);
     msgpack_pack_int(&packer, 7);
     refused("layers: expected a map with short texts as keys, got another key");
 }
@@ -242,6 +254,7 @@ int main(void)
         TEST(integers_above_int64_are_refused),
         TEST(text_that_is_no_text_is_refused),
         TEST(text_with_a_zero_is_refused),
+        TEST(numbers_as_keys_become_their_digits),
         TEST(keys_that_are_no_text_are_refused),
         TEST(keys_that_stand_twice_are_refused),
         TEST(a_client_cannot_write_array_references_itself),

@@ -46,7 +46,7 @@ static void mistakes_are_named(void **state)
         {"'weight_init': [1, 2], 'features': 3", NULL},
         {"'running_variance': 'other', 'features': 1", NULL},
         {"'eps': -1, 'features': 1", NULL},
-        {"'gamma_initializer': 'ones', 'features': 1", NULL},
+        {"'synchronized': 1, 'features': 1", NULL},
         {"'trainable': 1, 'features': 1", NULL},
     };
     fixture f;
