@@ -19,6 +19,7 @@ typedef struct totals {
     double loss, accuracy, metric[NORMD_CLIENT_METRICS];
     normd_client_score last;
     size_t rows;
+    bool weighed; /* by --sample-weight: shares are of weights, not of samples */
 } totals;
 
 static normd_client_status add_batch(
@@ -62,8 +63,10 @@ static void print_totals(const normd_cli *cli, const totals *sum)
     if (!cli->json) {
         printf("loss %.6g", loss);
         if (!isnan(accuracy)) {
-            printf("  accuracy %.2f %% (%.0f of %zu)", 100.0 * accuracy, round(sum->accuracy),
-                sum->rows);
+            printf("  accuracy %.2f %%", 100.0 * accuracy);
+        }
+        if (!isnan(accuracy) && !sum->weighed) {
+            printf(" (%.0f of %zu)", round(sum->accuracy), sum->rows);
         }
         print_metrics(cli, sum);
         printf("  %zu sample%s  version %llu\n", sum->rows, sum->rows == 1 ? "" : "s",
@@ -81,7 +84,7 @@ static void print_totals(const normd_cli *cli, const totals *sum)
 
 static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments)
 {
-    totals sum = {.rows = 0};
+    totals sum = {.weighed = arguments->value[NORMD_SAMPLES_WEIGHT] != NULL};
     const normd_stream stream = {
         .method = "evaluate", .with_target = true, .take = add_batch, .context = &sum};
     normd_cli_exit code = normd_stream_run(cli, options, arguments, &stream);
@@ -95,6 +98,10 @@ const normd_cli_command normd_command_evaluate = {
     .name = "evaluate",
     .words = "SESSION [TABLE.csv[.gz] | --x X.npy --y Y.npy]",
     .summary = "loss and accuracy in eval mode; changes nothing",
+    .details =
+        "With --sample-weight, accuracy and metrics are each batch's weighted shares, averaged "
+        "over the\n"
+        "rows of the batches.",
     .examples = "  normctl evaluate digits digits.csv.gz --scale 16 --rows 1437:\n"
                 "  normctl --json evaluate digits --x x.npy --y y.npy",
     .options = options,

@@ -77,6 +77,7 @@ static normd_status read_options(const normd_argument *table, const normd_argume
     options->table = arguments->rest_count > 1 ? arguments->rest[1] : NULL;
     options->x_path = value[NORMD_SAMPLES_X];
     options->y_path = value[NORMD_SAMPLES_Y];
+    options->weight_path = value[NORMD_SAMPLES_WEIGHT];
     if ((options->table == NULL) == (options->x_path == NULL)) {
         return normd_error_set(
             error, NORMD_BAD_ARGUMENT, "expected either a table or --x FILE.npy");

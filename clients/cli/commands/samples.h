@@ -6,10 +6,12 @@
 #include "clients/cli/data/dataset.h"
 
 /* What train, evaluate and infer share: where samples come from, and how they go over. The rows
-   stand first in the option tables of the three; infer, which has no targets, leaves out y. */
+   stand first in the option tables of the three; infer, which has no targets, leaves out y
+   and the weights. */
 enum {
     NORMD_SAMPLES_X,
     NORMD_SAMPLES_Y,
+    NORMD_SAMPLES_WEIGHT,
     NORMD_SAMPLES_TARGET,
     NORMD_SAMPLES_SKIP_HEADER,
     NORMD_SAMPLES_SCALE,
@@ -29,7 +31,10 @@ enum {
     [NORMD_SAMPLES_BATCH] = {"batch", "N", batch_help},                                            \
     [NORMD_SAMPLES_PIPELINE] = {"pipeline", "N", "requests in flight (4)"}
 
-#define NORMD_SAMPLES_TARGETS [NORMD_SAMPLES_Y] = {"y", "FILE", "their targets as .npy"}
+#define NORMD_SAMPLES_TARGETS                                                                      \
+    [NORMD_SAMPLES_Y] = {"y", "FILE", "their targets as .npy"},                                    \
+    [NORMD_SAMPLES_WEIGHT] = {                                                                     \
+        "sample-weight", "FILE", "a weight of each sample in the loss as .npy"}
 
 /* What the session's description says about its samples. */
 typedef struct normd_samples_session {

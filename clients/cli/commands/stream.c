@@ -11,11 +11,17 @@ static normd_client_status submit(normd_client *client, const char *session,
     size_t rows, uint32_t *id, normd_error *error)
 {
     normd_array x = normd_dataset_rows(&dataset->x, begin, rows);
-    normd_client_begin(client, stream->method, (stream->with_target ? 3 : 2) + stream->more_fields);
+    uint32_t weighs = dataset->weight.data != NULL;
+    normd_client_begin(
+        client, stream->method, (stream->with_target ? 3U : 2U) + weighs + stream->more_fields);
     normd_client_put_string(client, "session", session);
     if (stream->with_target) {
         normd_array target = normd_dataset_rows(&dataset->target, begin, rows);
         normd_client_put_array(client, "target", &target);
+    }
+    if (weighs) {
+        normd_array weight = normd_dataset_rows(&dataset->weight, begin, rows);
+        normd_client_put_array(client, "sample_weight", &weight);
     }
     if (stream->put_more != NULL) {
         stream->put_more(stream->context, client, batch);

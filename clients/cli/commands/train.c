@@ -32,7 +32,7 @@ typedef struct training {
     int64_t due;   /* when the next batch may go, in nanoseconds */
     size_t *order; /* NULL without shuffling */
     uint64_t random;
-    void *x, *target; /* a gathered batch */
+    void *x, *target, *weight; /* a gathered batch */
 
     uint32_t id[MAX_PIPELINE]; /* of the requests in flight: a ring, as are their rows */
     size_t rows[MAX_PIPELINE];
@@ -42,17 +42,16 @@ typedef struct training {
     double loss, accuracy; /* of the last epoch, over its samples */
 } training;
 
-/* The samples of a batch: where they lie, or gathered in the shuffled order. */
-static void get_batch(training *t, size_t begin, size_t rows, normd_array *x, normd_array *target)
+/* The rows of a batch: where they lie, or gathered into `memory` in the shuffled order. */
+static normd_array get_batch(
+    const training *t, const normd_array *array, size_t begin, size_t rows, void *memory)
 {
-    *x = normd_dataset_rows(&t->dataset->x, t->order != NULL ? 0 : begin, rows);
-    *target = normd_dataset_rows(&t->dataset->target, t->order != NULL ? 0 : begin, rows);
+    normd_array part = normd_dataset_rows(array, t->order != NULL ? 0 : begin, rows);
     if (t->order != NULL) {
-        normd_dataset_gather(&t->dataset->x, t->order + begin, rows, t->x);
-        normd_dataset_gather(&t->dataset->target, t->order + begin, rows, t->target);
-        x->data = t->x;
-        target->data = t->target;
+        normd_dataset_gather(array, t->order + begin, rows, memory);
+        part.data = memory;
     }
+    return part;
 }
 
 /* Waits until the next batch is due. Batches that the daemon delayed are not made up for. */
@@ -78,12 +77,17 @@ static normd_client_status send_batch(training *t, normd_error *error)
     }
     size_t begin;
     size_t rows = normd_batches_get(&t->batches, index, &begin);
-    normd_array x;
-    normd_array target;
-    get_batch(t, begin, rows, &x, &target);
-    normd_client_begin(t->client, "train", 3);
+    const normd_dataset *dataset = t->dataset;
+    normd_array x = get_batch(t, &dataset->x, begin, rows, t->x);
+    normd_array target = get_batch(t, &dataset->target, begin, rows, t->target);
+    bool weighs = dataset->weight.data != NULL;
+    normd_client_begin(t->client, "train", weighs ? 4 : 3);
     normd_client_put_string(t->client, "session", t->session);
     normd_client_put_array(t->client, "target", &target);
+    if (weighs) {
+        normd_array weight = get_batch(t, &dataset->weight, begin, rows, t->weight);
+        normd_client_put_array(t->client, "sample_weight", &weight);
+    }
     normd_client_put_array(t->client, "x", &x);
     size_t slot = t->sent % t->pipeline;
     t->rows[slot] = rows;
@@ -161,7 +165,8 @@ static bool prepare_shuffling(training *t)
     t->order = calloc(t->dataset->rows, sizeof *t->order);
     t->x = malloc(normd_array_bytes(&x));
     t->target = malloc(normd_array_bytes(&target));
-    return t->order != NULL && t->x != NULL && t->target != NULL;
+    t->weight = malloc(rows * sizeof(double));
+    return t->order != NULL && t->x != NULL && t->target != NULL && t->weight != NULL;
 }
 
 static normd_cli_exit train(
@@ -219,6 +224,7 @@ static normd_cli_exit run(const normd_cli *cli, const normd_arguments *arguments
         free(t.order);
         free(t.x);
         free(t.target);
+        free(t.weight);
         normd_dataset_free(&dataset);
     }
     normd_client_close(t.client);
@@ -235,7 +241,8 @@ const normd_cli_command normd_command_train = {
         "is merged into the one before it. Loss and accuracy are those of the training batches.",
     .examples =
         "  normctl train digits digits.csv.gz --epochs 10 --scale 16 --shuffle --rows :1437\n"
-        "  normctl train digits --x x.npy --y y.npy --batch 128 --pipeline 8",
+        "  normctl train digits --x x.npy --y y.npy --batch 128 --pipeline 8\n"
+        "  normctl train digits --x x.npy --y y.npy --sample-weight w.npy",
     .options = options,
     .option_count = ROWS,
     .least = 1,

@@ -166,12 +166,30 @@ static normd_status read_pair(
     return status;
 }
 
+static normd_status read_weights(
+    const normd_dataset_options *options, normd_dataset *dataset, normd_error *error)
+{
+    const char *path = options->weight_path;
+    normd_status status = read_npy(options, path, NORMD_F64, 1.0, &dataset->weight, error);
+    if (status == NORMD_OK &&
+        (dataset->weight.shape.rank != 1 || dataset->weight.shape.dim[0] != dataset->rows)) {
+        char got[NORMD_SHAPE_TEXT_BYTES];
+        status = normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "%s: expected a number for each of %zu samples, got an array of shape %s", path,
+            dataset->rows, normd_shape_format(&dataset->weight.shape, got, sizeof got));
+    }
+    return status;
+}
+
 normd_status normd_dataset_read(
     const normd_dataset_options *options, normd_dataset *dataset, normd_error *error)
 {
     *dataset = (normd_dataset){.rows = 0};
     normd_status status = options->table != NULL ? read_table(options, dataset, error)
                                                  : read_pair(options, dataset, error);
+    if (status == NORMD_OK && options->weight_path != NULL) {
+        status = read_weights(options, dataset, error);
+    }
     if (status != NORMD_OK) {
         normd_dataset_free(dataset);
     }
@@ -182,6 +200,7 @@ void normd_dataset_free(normd_dataset *dataset)
 {
     free(dataset->x.data);
     free(dataset->target.data);
+    free(dataset->weight.data);
     *dataset = (normd_dataset){.rows = 0};
 }
 

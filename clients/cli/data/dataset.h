@@ -19,9 +19,10 @@ typedef enum normd_target {
 
 /* Where samples come from and what becomes of them. */
 typedef struct normd_dataset_options {
-    const char *table;  /* a CSV file; or NULL, and then: */
-    const char *x_path; /* .npy, (rows, ...) */
-    const char *y_path; /* .npy, (rows, ...), or NULL */
+    const char *table;       /* a CSV file; or NULL, and then: */
+    const char *x_path;      /* .npy, (rows, ...) */
+    const char *y_path;      /* .npy, (rows, ...), or NULL */
+    const char *weight_path; /* .npy, (rows), beside either; or NULL */
     normd_csv_header header;
     normd_target target;
     size_t column;     /* with NORMD_TARGET_COLUMN, from 0 */
@@ -35,6 +36,7 @@ typedef struct normd_dataset_options {
 typedef struct normd_dataset {
     normd_array x;
     normd_array target; /* data is NULL when there is none */
+    normd_array weight; /* of samples, F64 (rows); data is NULL when there are none */
     size_t rows;
     bool skipped_header;
 } normd_dataset;

@@ -135,6 +135,32 @@ static void a_pair_of_npy_files_is_converted(void **state)
     unlink(three.path);
 }
 
+static void weights_stand_beside_the_rows_that_are_taken(void **state)
+{
+    (void)state;
+    const float values[] = {1, 2, 0.5f};
+    temporary_file w = make_npy(NORMD_F32, (normd_shape){1, {3}}, values, sizeof values);
+    temporary_file two = make_npy(NORMD_F32, (normd_shape){1, {2}}, values, 8);
+    normd_dataset dataset;
+    normd_error error;
+    normd_dataset_options options = defaults();
+    options.begin = 1;
+    options.weight_path = w.path;
+    assert_int_equal(read_table(table, options, &dataset, &error), NORMD_OK);
+    static const double weights[] = {2, 0.5};
+    assert_int_equal(dataset.weight.dtype, NORMD_F64);
+    assert_int_equal(dataset.weight.shape.dim[0], 2);
+    assert_memory_equal(dataset.weight.data, weights, sizeof weights);
+    normd_dataset_free(&dataset);
+    options.begin = 0;
+    options.weight_path = two.path;
+    assert_int_equal(read_table(table, options, &dataset, &error), NORMD_BAD_ARGUMENT);
+    assert_non_null(strstr(
+        error.message, "expected a number for each of 3 samples, got an array of shape (2,)"));
+    unlink(w.path);
+    unlink(two.path);
+}
+
 static void shuffling_is_a_permutation_that_the_seed_repeats(void **state)
 {
     (void)state;
@@ -178,6 +204,7 @@ int main(void)
         cmocka_unit_test(the_target_may_stand_in_any_column),
         cmocka_unit_test(what_does_not_fit_is_named),
         cmocka_unit_test(a_pair_of_npy_files_is_converted),
+        cmocka_unit_test(weights_stand_beside_the_rows_that_are_taken),
         cmocka_unit_test(shuffling_is_a_permutation_that_the_seed_repeats),
         cmocka_unit_test(rows_are_gathered_in_order),
     };
