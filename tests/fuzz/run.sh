@@ -10,7 +10,7 @@ source clients/setup/packages.sh
 
 seconds=${1:?usage: tests/fuzz/run.sh SECONDS}
 build_quietly cmake --preset fuzz
-build_quietly cmake --build --preset fuzz
+build_quietly cmake --build --preset fuzz --target fuzz
 for program in build-fuzz/bin/fuzz-*; do
     name=${program##*/fuzz-}
     say "== $name, $seconds seconds"
