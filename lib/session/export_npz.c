@@ -67,7 +67,8 @@ static void add_scalars(archive *a, const normd_snapshot *snapshot)
     json_t *optimizer = normd_optimizer_describe(model->optimizer, NORMD_KERAS);
     double rate = json_number_value(json_object_get(optimizer, "learning_rate"));
     json_decref(optimizer);
-    a->iteration = (int64_t)snapshot->steps;
+    a->iteration =
+        (int64_t)normd_keras_iteration(model, normd_slab_data(snapshot->slots), snapshot->steps);
     bool f32 = model->compute.dtype == NORMD_F32;
     if (f32) {
         a->rate.f32 = (float)rate;

@@ -116,3 +116,25 @@ void normd_keras_order_free(normd_keras_order *order)
     free(order->place);
     *order = (normd_keras_order){.place = NULL};
 }
+
+uint64_t normd_keras_iteration(const normd_model *model, char *slots, uint64_t steps)
+{
+    uint64_t each = normd_optimizer_accumulate_steps(model->optimizer);
+    uint64_t waiting = 0;
+    if (each > 1) {
+        size_t scalar = normd_optimizer_scalar_of(model->optimizer, NORMD_SCALAR_ACCUMULATED);
+        waiting = (uint64_t)normd_model_scalars(model, slots)[scalar];
+    }
+    bool fits = steps <= ((uint64_t)NORMD_MAX_COUNT - waiting) / each;
+    return fits ? steps * each + waiting : (uint64_t)NORMD_MAX_COUNT;
+}
+
+uint64_t normd_keras_steps(const normd_model *model, char *slots, uint64_t iteration)
+{
+    uint64_t each = normd_optimizer_accumulate_steps(model->optimizer);
+    if (each > 1) {
+        size_t scalar = normd_optimizer_scalar_of(model->optimizer, NORMD_SCALAR_ACCUMULATED);
+        normd_model_scalars(model, slots)[scalar] = (double)(iteration % each);
+    }
+    return iteration / each;
+}

@@ -21,6 +21,12 @@ typedef struct normd_keras_order {
 bool normd_keras_order_make(const normd_model *model, normd_keras_order *order);
 void normd_keras_order_free(normd_keras_order *order);
 
+/* Keras' `iteration`, which counts batches: those of the steps, and those that wait in the
+   accumulator. At most NORMD_MAX_COUNT. */
+uint64_t normd_keras_iteration(const normd_model *model, char *slots, uint64_t steps);
+/* The steps of so many batches; what is left over of them is written into the slots as waiting. */
+uint64_t normd_keras_steps(const normd_model *model, char *slots, uint64_t iteration);
+
 /* Names in an .npz: numpy.savez(file, *weights) calls them arr_0, arr_1, ...; the optimizer's
    variables are ours: optimizer_0 (iteration), optimizer_1 (learning_rate), ... */
 #define NORMD_KERAS_WEIGHT_NAME "arr_"

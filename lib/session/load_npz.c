@@ -73,8 +73,9 @@ static normd_status load_place(const normd_model *model, normd_npz *npz,
     return status;
 }
 
-/* The optimizer's iteration, of any integer type. */
-static normd_status load_iteration(normd_npz *npz, uint64_t *steps, normd_error *error)
+/* The optimizer's iteration, of any integer type: its steps, and the batches that wait. */
+static normd_status load_iteration(
+    const normd_model *model, normd_npz *npz, normd_change *change, normd_error *error)
 {
     static const char name[] = NORMD_KERAS_OPTIMIZER_NAME "0";
     normd_array array;
@@ -96,7 +97,7 @@ static normd_status load_iteration(normd_npz *npz, uint64_t *steps, normd_error 
             "data: expected an int32 or int64 from 0 to %" PRId64 " as \"%s\" (iteration)",
             NORMD_MAX_COUNT, name);
     }
-    *steps = (uint64_t)iteration;
+    change->steps = normd_keras_steps(model, normd_slab_data(change->slots), (uint64_t)iteration);
     return NORMD_OK;
 }
 
@@ -142,7 +143,7 @@ static normd_status load_all(const normd_session *session, normd_npz *npz,
             NORMD_KERAS_OPTIMIZER_NAME, i + NORMD_KERAS_OPTIMIZER_SCALARS, change, error);
     }
     if (status == NORMD_OK && has_slots) {
-        status = load_iteration(npz, &change->steps, error);
+        status = load_iteration(model, npz, change, error);
     }
     if (status == NORMD_OK && has_slots) {
         count_averages(model, change);

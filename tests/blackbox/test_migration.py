@@ -57,6 +57,27 @@ def test_the_optimizer_is_in_a_file_when_it_is_asked_for(rpc, name):
     np.testing.assert_array_equal(keras["optimizer_4"], own["optimizer.0.bias.exp_avg"])
 
 
+def test_the_iteration_of_an_npz_counts_batches_as_keras_does(rpc, name):
+    optimizer = {"type": "adam", "gradient_accumulation_steps": 3}
+    trained(rpc, name, optimizer=optimizer, convention="keras")
+    x, target = batch(3)
+    rpc.call("train", session=name, x=x, target=target)
+    arrays = exported(rpc, name, format="npz", optimizer=True)
+    assert arrays["optimizer_0"] == 4
+    fields = classifier(optimizer=optimizer, convention="keras")
+    rpc.call("session.create", session=f"{name}-other", **fields)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    rpc.call("session.import", session=f"{name}-other", data=file.getvalue())
+    assert rpc.call("session.describe", session=f"{name}-other")["steps"] == 1
+    for seed in range(4, 7):
+        x, target = batch(seed)
+        answers = [rpc.call("train", session=session, x=x, target=target)
+                   for session in (name, f"{name}-other")]
+        assert answers[0]["loss"] == answers[1]["loss"]
+        assert answers[0]["steps"] == answers[1]["steps"]
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_what_numpy_packs_is_imported(rpc, name, save, dtype):
