@@ -67,6 +67,12 @@ static normd_status refuse(const normd_model *model, normd_error *error)
             "fold: expected a session with a batch_norm, got one without");
     }
     bool tracks = normd_batch_norm_of(model->layer[norm])->track;
+    if (tracks && norm > 0 && strcmp(type_of(model, norm - 1), "linear") == 0) {
+        return normd_error_set(error, NORMD_BAD_ARGUMENT,
+            "fold: expected a batch_norm over the outputs of the linear before it, the last axis; "
+            "layers[%zu] has its features on another",
+            norm);
+    }
     if (tracks && norm > 0 && takes_norm(model, norm - 1)) {
         return normd_error_set(error, NORMD_BAD_ARGUMENT,
             "fold: expected a batch_norm over the channels of the conv2d before it; layers[%zu] "

@@ -151,6 +151,9 @@ static void where_nothing_can_be_folded_the_reason_is_told(void **state)
          "{'type': 'batch_norm', 'track_running_stats': false}]}",
             "fold: expected a batch_norm with running statistics directly behind a linear or "
             "conv2d; layers[1] has track_running_stats false"},
+        {"{'layers': [{'type': 'linear', 'out': 3}, {'type': 'batch_norm'}], 'input': [3, 4]}",
+            "fold: expected a batch_norm over the outputs of the linear before it, the last axis; "
+            "layers[1] has its features on another"},
         {"{'layers': [{'type': 'conv2d', 'in': 1, 'out': 2, 'kernel_size': 1}, "
          "{'type': 'batch_norm', 'axis': 2}], 'input': [1, 3, 3]}",
             "fold: expected a batch_norm over the channels of the conv2d before it; layers[1] has "
