@@ -14,17 +14,6 @@ static normd_session *make(const fixture *f, const char *dtype, const char *opti
     return fixture_session(f, text);
 }
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 /* Forward and backward with random numbers for x and dy. */
 static void go_back(const fixture *f, normd_session *session, uint64_t stream, bool apply)
 {
@@ -112,15 +101,15 @@ static void a_file_carries_the_batches_that_wait(void **state)
     fixture f;
     fixture_open(&f, 2, NULL);
     normd_session *session = make(&f, "float32", "{'type': 'adam', 'accumulate_steps': 4}");
-    train_some(&f, session, 1, 6);
+    fixture_train_some(&f, session, 1, 6);
     normd_buffer *file = fixture_export(session);
     normd_session *again = NULL;
     normd_error error;
     assert_int_equal(
         normd_session_create_from(&f.engine, file->data, file->size, &again, &error), NORMD_OK);
     assert_true(fixture_same_state(session, again));
-    train_some(&f, session, 7, 3);
-    train_some(&f, again, 7, 3);
+    fixture_train_some(&f, session, 7, 3);
+    fixture_train_some(&f, again, 7, 3);
     assert_true(fixture_same_state(session, again));
     normd_buffer_release(file);
     normd_session_destroy(session);

@@ -16,17 +16,6 @@ static normd_session *made(
     return fixture_session(f, text);
 }
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 /* The arrays of both sessions in Keras' order are the same bits. */
 static bool same_arrays(normd_session *a, normd_session *b)
 {
@@ -68,14 +57,14 @@ static void training_goes_on_to_the_same_bits(void **state)
             const char *optimizer = optimizers[i % (sizeof optimizers / sizeof *optimizers)];
             normd_session *stays = made(&f, own, momenta[i], optimizer);
             normd_session *turns = made(&f, own, momenta[i], optimizer);
-            train_some(&f, stays, 1, 3);
-            train_some(&f, turns, 1, 3);
+            fixture_train_some(&f, stays, 1, 3);
+            fixture_train_some(&f, turns, 1, 3);
             uint64_t version;
             normd_error error;
             assert_int_equal(normd_session_convert(turns, other, NULL, &version, &error), NORMD_OK);
             assert_int_equal(version, 4);
-            train_some(&f, stays, 4, 10);
-            train_some(&f, turns, 4, 10);
+            fixture_train_some(&f, stays, 4, 10);
+            fixture_train_some(&f, turns, 4, 10);
             assert_true(same_arrays(stays, turns));
             /* And back: the description is the first one. */
             assert_int_equal(normd_session_convert(turns, keras ? NORMD_KERAS : NORMD_PYTORCH, NULL,
@@ -148,7 +137,7 @@ static void a_replaced_optimizer_keeps_the_slots_that_mean_the_same(void **state
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = made(&f, "pytorch", "0.1", "'adam'");
-    train_some(&f, session, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
     double average = slot_at(session, "optimizer.0.weight.exp_avg");
     json_t *adam = fixture_json("{'type': 'adam', 'learning_rate': 0.5, 'epsilon': 0.25}");
     json_t *wrong = fixture_json("{'type': 'adam', 'eps_hat': 1}");
@@ -161,7 +150,7 @@ static void a_replaced_optimizer_keeps_the_slots_that_mean_the_same(void **state
     assert_true(average != 0.0);
     normd_session_destroy(session);
     session = made(&f, "pytorch", "0.1", "{'type': 'sgd', 'momentum': 0.5}");
-    train_some(&f, session, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
     assert_true(slot_at(session, "optimizer.0.weight.momentum_buffer") != 0.0);
     json_t *sgd = fixture_json("{'type': 'sgd', 'momentum': 0.5}");
     assert_int_equal(normd_session_convert(session, NORMD_KERAS, sgd, &version, &error), NORMD_OK);
@@ -186,8 +175,8 @@ static void optimizers_of_one_form_go_on_to_the_same_bits(void **state)
         uint64_t version;
         normd_error error;
         for (uint64_t round = 0; round < 3; round++) {
-            train_some(&f, stays, 1 + 3 * round, 3);
-            train_some(&f, turns, 1 + 3 * round, 3);
+            fixture_train_some(&f, stays, 1 + 3 * round, 3);
+            fixture_train_some(&f, turns, 1 + 3 * round, 3);
             assert_true(same_arrays(stays, turns));
             assert_int_equal(normd_session_convert(turns, round == 1 ? NORMD_PYTORCH : NORMD_KERAS,
                                  NULL, &version, &error),

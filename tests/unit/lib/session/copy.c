@@ -13,17 +13,6 @@ static normd_session *make(const fixture *f, const char *optimizer)
     return fixture_session(f, text);
 }
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 static normd_status copy(const fixture *f, normd_session *session, bool average,
     normd_session **made, normd_error *error)
 {
@@ -52,14 +41,14 @@ static void a_copy_trains_on_to_the_same_bits(void **state)
     normd_session *session =
         make(&f, "{'type': 'adam', 'averaging': 'ema', 'accumulate_steps': 2, 'schedule': "
                  "{'type': 'reduce_on_plateau', 'patience': 0, 'every': 2}}");
-    train_some(&f, session, 0, 7);
+    fixture_train_some(&f, session, 0, 7);
     normd_session *made;
     normd_error error;
     assert_int_equal(copy(&f, session, false, &made, &error), NORMD_OK);
     assert_true(fixture_same_state(session, made));
     assert_true(normd_session_same_configuration(session, made));
-    train_some(&f, session, 7, 7);
-    train_some(&f, made, 7, 7);
+    fixture_train_some(&f, session, 7, 7);
+    fixture_train_some(&f, made, 7, 7);
     assert_true(fixture_same_state(session, made));
     normd_session_destroy(session);
     normd_session_destroy(made);
@@ -74,12 +63,12 @@ static void the_average_takes_the_place_of_the_weights(void **state)
     normd_session *session = make(&f, "{'type': 'sgd', 'lr': 0.5}");
     normd_session *made;
     normd_error error;
-    train_some(&f, session, 0, 2);
+    fixture_train_some(&f, session, 0, 2);
     assert_int_equal(copy(&f, session, true, &made, &error), NORMD_BAD_ARGUMENT);
     assert_null(made);
     assert_non_null(strstr(error.message, "weights: expected \"current\""));
     set(session, "{'averaging': {'type': 'swa'}, 'lr': 0.25}");
-    train_some(&f, session, 2, 3);
+    fixture_train_some(&f, session, 2, 3);
     assert_int_equal(copy(&f, session, true, &made, &error), NORMD_OK);
     normd_buffer *file = fixture_export(session);
     normd_buffer *copied = fixture_export(made);
@@ -103,7 +92,7 @@ static void overwriting_makes_the_weights_the_average(void **state)
     normd_session *session =
         make(&f, "{'type': 'sgd', 'lr': 0.5, 'averaging': {'type': 'ema', 'overwrite_every': 3}}");
     for (uint64_t step = 1; step <= 6; step++) {
-        train_some(&f, session, step, 1);
+        fixture_train_some(&f, session, step, 1);
         normd_buffer *file = fixture_export(session);
         normd_array average = fixture_exported(file, "optimizer.0.weight.average");
         normd_array weight = fixture_exported(file, "0.weight");

@@ -218,3 +218,14 @@ bool fixture_same_state(normd_session *a, normd_session *b)
     normd_buffer_release(of_b);
     return same;
 }
+
+void fixture_train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
+{
+    for (uint64_t step = first; step < first + count; step++) {
+        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
+        normd_tensor labels = fixture_labels(f, 12, 4, step);
+        fixture_train(session, &x.array, &labels.array);
+        normd_tensor_release(&x);
+        normd_tensor_release(&labels);
+    }
+}

@@ -39,6 +39,9 @@ void fixture_put(const normd_array *array, size_t index, double value);
 
 normd_train_result fixture_train(
     normd_session *session, const normd_array *x, const normd_array *target);
+/* Steps `first` and on, `count` of them, of a float32 classifier of 6 inputs and 4 classes; each
+   step's batch of 12 is made from its number. */
+void fixture_train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count);
 /* Eval-mode output of the session's newest snapshot. */
 normd_tensor fixture_infer(const fixture *f, normd_session *session, const normd_array *x);
 /* A whole session as safetensors. */

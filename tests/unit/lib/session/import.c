@@ -12,24 +12,13 @@ static const char classifier[] =
     "{'layers': [{'type': 'linear', 'in': 6, 'out': 8}, {'type': 'batch_norm'}, {'type': 'relu'},"
     " {'type': 'linear', 'out': 4}], 'loss': 'cross_entropy', 'optimizer': {'type': 'adam'}}";
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 static void a_file_continues_training_to_the_same_bits(void **state)
 {
     (void)state;
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 5);
+    fixture_train_some(&f, session, 1, 5);
     normd_buffer *file = fixture_export(session);
     normd_session *again = NULL;
     normd_error error;
@@ -37,8 +26,8 @@ static void a_file_continues_training_to_the_same_bits(void **state)
         normd_session_create_from(&f.engine, file->data, file->size, &again, &error), NORMD_OK);
     assert_true(fixture_same_state(session, again));
     assert_true(normd_session_same_configuration(session, again));
-    train_some(&f, session, 6, 5);
-    train_some(&f, again, 6, 5);
+    fixture_train_some(&f, session, 6, 5);
+    fixture_train_some(&f, again, 6, 5);
     assert_true(fixture_same_state(session, again));
     normd_buffer_release(file);
     normd_session_destroy(session);
@@ -53,17 +42,17 @@ static void import_restores_an_earlier_state(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_session *straight = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 3);
-    train_some(&f, straight, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
+    fixture_train_some(&f, straight, 1, 3);
     normd_buffer *file = fixture_export(session);
-    train_some(&f, session, 50, 4);
+    fixture_train_some(&f, session, 50, 4);
     uint64_t version;
     normd_error error;
     assert_int_equal(
         normd_session_import(session, file->data, file->size, &version, &error), NORMD_OK);
     assert_int_equal(version, 8);
-    train_some(&f, session, 4, 2);
-    train_some(&f, straight, 4, 2);
+    fixture_train_some(&f, session, 4, 2);
+    fixture_train_some(&f, straight, 4, 2);
     normd_tensor x = fixture_normal(&f, NORMD_F32, (normd_shape){2, {12, 6}}, 9);
     normd_tensor a = fixture_infer(&f, session, &x.array);
     normd_tensor b = fixture_infer(&f, straight, &x.array);
@@ -172,8 +161,8 @@ static void a_file_that_does_not_fit_is_refused(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_session *untouched = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 2);
-    train_some(&f, untouched, 1, 2);
+    fixture_train_some(&f, session, 1, 2);
+    fixture_train_some(&f, untouched, 1, 2);
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         normd_buffer *file = fixture_export(untouched);
         normd_buffer *bad = damaged(&f, file, &damages[i]);
@@ -200,8 +189,8 @@ static void a_file_without_the_count_of_batches_leaves_it(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_session *source = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 2);
-    train_some(&f, source, 1, 3);
+    fixture_train_some(&f, session, 1, 2);
+    fixture_train_some(&f, source, 1, 3);
     normd_buffer *file = fixture_export(source);
     normd_buffer *old = damaged(&f, file, &missing);
     uint64_t version;
@@ -314,7 +303,7 @@ static void a_count_of_batches_stays_at_its_bound(void **state)
     normd_error error;
     assert_int_equal(
         normd_session_create_from(&f.engine, full->data, full->size, &again, &error), NORMD_OK);
-    train_some(&f, again, 1, 3);
+    fixture_train_some(&f, again, 1, 3);
     normd_snapshot *snapshot = normd_session_snapshot(again);
     normd_layer_stats stats;
     normd_snapshot_stats(snapshot, 0, NORMD_PYTORCH, &stats);

@@ -9,17 +9,6 @@ static const char classifier[] =
     "{'layers': [{'type': 'linear', 'in': 6, 'out': 8}, {'type': 'batch_norm'}, {'type': 'relu'},"
     " {'type': 'linear', 'out': 4}], 'loss': 'cross_entropy', 'optimizer': {'type': 'adam'}}";
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 static normd_buffer *export_npz(normd_session *session, bool optimizer)
 {
     normd_snapshot *snapshot = normd_session_snapshot(session);
@@ -37,7 +26,7 @@ static void arrays_lie_as_keras_has_them(void **state)
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 2);
+    fixture_train_some(&f, session, 1, 2);
     normd_buffer *file = export_npz(session, false);
     normd_buffer *tensors = fixture_export(session);
     static const char *const names[] = {"0.weight", "0.bias", "1.weight", "1.bias",
@@ -76,16 +65,16 @@ static void a_file_with_the_optimizer_restores_all_but_counters(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_session *straight = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 3);
-    train_some(&f, straight, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
+    fixture_train_some(&f, straight, 1, 3);
     normd_buffer *file = export_npz(session, true);
-    train_some(&f, session, 50, 4);
+    fixture_train_some(&f, session, 50, 4);
     uint64_t version;
     normd_error error;
     assert_int_equal(
         normd_session_import(session, file->data, file->size, &version, &error), NORMD_OK);
-    train_some(&f, session, 4, 2);
-    train_some(&f, straight, 4, 2);
+    fixture_train_some(&f, session, 4, 2);
+    fixture_train_some(&f, straight, 4, 2);
     normd_buffer *a = export_npz(session, true);
     normd_buffer *b = export_npz(straight, true);
     assert_int_equal(a->size, b->size);
@@ -104,7 +93,7 @@ static void weights_alone_leave_the_slots(void **state)
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
     normd_buffer *before = fixture_export(session);
     normd_buffer *file = export_npz(session, false);
     uint64_t version;

@@ -10,17 +10,6 @@ static const char classifier[] =
     " {'type': 'linear', 'out': 4}], 'loss': 'cross_entropy',"
     " 'optimizer': {'type': 'adam', 'lr': 0.01}}";
 
-static void train_some(const fixture *f, normd_session *session, uint64_t first, uint64_t count)
-{
-    for (uint64_t step = first; step < first + count; step++) {
-        normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, step);
-        normd_tensor labels = fixture_labels(f, 12, 4, step);
-        fixture_train(session, &x.array, &labels.array);
-        normd_tensor_release(&x);
-        normd_tensor_release(&labels);
-    }
-}
-
 /* The session's configuration with one value of the optimizer or a layer changed. */
 static normd_status change(normd_session *session, const char *list, size_t index, const char *key,
     json_t *value, normd_error *error)
@@ -52,15 +41,15 @@ static void everything_that_fits_is_carried_over(void **state)
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
     normd_session *straight = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 4);
-    train_some(&f, straight, 1, 4);
+    fixture_train_some(&f, session, 1, 4);
+    fixture_train_some(&f, straight, 1, 4);
     normd_error error;
     /* There and back: the same bits of parameters, statistics and slots, and the steps go on. */
     assert_int_equal(change(session, "optimizer", 0, "lr", json_real(0.5), &error), NORMD_OK);
     assert_int_equal(version_of(session), 5);
     assert_int_equal(change(session, "optimizer", 0, "lr", json_real(0.01), &error), NORMD_OK);
-    train_some(&f, session, 5, 4);
-    train_some(&f, straight, 5, 4);
+    fixture_train_some(&f, session, 5, 4);
+    fixture_train_some(&f, straight, 5, 4);
     normd_buffer *a = fixture_export(session);
     normd_buffer *b = fixture_export(straight);
     static const char *const names[] = {"0.weight", "1.weight", "1.running_var",
@@ -84,7 +73,7 @@ static void another_optimizer_begins_at_step_0(void **state)
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, classifier);
-    train_some(&f, session, 1, 3);
+    fixture_train_some(&f, session, 1, 3);
     json_t *configuration = normd_session_configuration(session);
     json_object_set_new(configuration, "optimizer", json_string("sgd"));
     uint64_t version;
