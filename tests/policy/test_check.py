@@ -45,6 +45,8 @@ def test_a_tree_without_breaches_passes(tmp_path):
     ("protocol/frame.c", "#include <sys/socket.h>\n", "the box protocol may not include <sys/socket.h>"),
     ("clients/c/client.c", '#include "lib/session/session.h"\n', "the box clients may not include"),
     ("clients/cli/main.c", '#include "daemon/server.h"\n', "the box clients may not include"),
+    ("daemon/store/store.c", '#include "daemon/server.h"\n', "the box daemon/store may not include"),
+    ("daemon/store/store.c", '#include "lib/session/session.h"\n', "the box daemon/store may not include"),
     ("daemon/server.c", '#include "clients/c/client.h"\n', "the box daemon may not include"),
     ("daemon/server.c", '#include "../lib/pool/pool.h"\n', "write its path from the top"),
     ("daemon/long.c", "int x;\n" * 500, "501 lines; 500 are allowed"),
