@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from harness.rpc import Rpc
 
@@ -28,25 +28,39 @@ ALARMING = re.compile(
 
 
 class Daemon:
-    """One running daemon on a free port of 127.0.0.1."""
+    """One running daemon on 127.0.0.1, on a free port or the given one. Without `wait` it may still
+    be starting, or have failed to."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        port: int = 0,
+        environment: Optional[Dict[str, str]] = None,
+        wait: bool = True,
+    ) -> None:
         self.log: List[str] = []
         self.port = 0
         self._ready = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="normd-test-")
         self.unix = str(Path(self._folder.name) / "normd.sock")
         self.process = subprocess.Popen(
-            [str(PROGRAM), "--port", "0", "--unix", self.unix, *arguments],
+            [str(PROGRAM), "--port", str(port), "--unix", self.unix, *arguments],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            env={**os.environ, **(environment or {})},
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Waits until it listens; RuntimeError when it ends before."""
         if not self._ready.wait(DEADLINE_SECONDS) or not self.port:
             self.kill()
+            self._reader.join(DEADLINE_SECONDS)
             raise RuntimeError("the daemon did not get ready:\n" + "".join(self.log))
 
     def _read_log(self) -> None:
@@ -70,6 +84,10 @@ class Daemon:
     def terminate(self) -> None:
         """Asks it to stop."""
         self.process.send_signal(signal.SIGTERM)
+
+    def ready(self) -> bool:
+        """Whether it listens already."""
+        return self._ready.is_set() and self.port != 0
 
     def wait(self) -> int:
         """Its exit status, after the last line of its log."""
