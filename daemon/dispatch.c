@@ -2,6 +2,7 @@
 #include "daemon/dispatch.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "daemon/connection.h"
 #include "daemon/handler.h"
@@ -125,12 +126,29 @@ static normd_keys answer_keys(normd_connection *connection, const normd_call *ca
     return call->keys == NORMD_KEYS_BIN ? NORMD_KEYS_BIN : connection->keys;
 }
 
+/* Mutations are not applied once yet: whoever asks for it must not be led to rely on it. */
+static normd_status once_refused(const normd_call *call, normd_error *error)
+{
+    const normd_method *method = call->method;
+    char known[256];
+    size_t used = 0;
+    for (size_t i = 0; i < method->field_count && used < sizeof known; i++) {
+        used += (size_t)snprintf(
+            known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", method->fields[i].name);
+    }
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "params: expected only the fields %s, got the field \"client\"", known);
+}
+
 static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
 {
     if (request->server->stop != NORMD_STOP_NOT) {
         return normd_error_set(
             error, NORMD_SHUTTING_DOWN, "the daemon stops and takes no new requests");
+    }
+    if (call->once.present) {
+        return once_refused(call, error);
     }
     request->method = call->method;
     request->keys = answer_keys(request->connection, call);

@@ -136,21 +136,43 @@ static normd_status field_unknown(const decoding *d, const msgpack_object *key)
         used += (size_t)snprintf(
             known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", method->fields[i].name);
     }
+    if (method->mutates && used < sizeof known) {
+        snprintf(known + used, sizeof known - used, ", client, seq");
+    }
     char shown[NORMD_OBJECT_SHOW_BYTES];
     return normd_error_set(d->error, NORMD_BAD_ARGUMENT, "params: expected %s%s, got the field %s",
         method->field_count > 0 ? "only the fields " : "no fields", known,
         normd_object_show(key, shown, sizeof shown));
 }
 
+/* A field that is not in the method's list. */
+static normd_status field_other(
+    const decoding *d, const msgpack_object_kv *pair, normd_once_reading *once)
+{
+    bool taken = false;
+    if (d->call->method->mutates) {
+        normd_status status = normd_once_take(once, pair, d->message, &taken, d->error);
+        if (taken) {
+            return status;
+        }
+    }
+    return field_unknown(d, &pair->key);
+}
+
 static normd_status fields_read(const decoding *d, const msgpack_object_map *params)
 {
     const normd_method *method = d->call->method;
     bool seen[NORMD_MAX_FIELDS] = {false};
+    normd_once_reading once = {.once = {.present = false}};
     for (uint32_t i = 0; i < params->size; i++) {
         const msgpack_object_kv *pair = &params->ptr[i];
         size_t index = field_find(method, i, &pair->key);
         if (index == method->field_count) {
-            return field_unknown(d, &pair->key);
+            normd_status status = field_other(d, pair, &once);
+            if (status != NORMD_OK) {
+                return status;
+            }
+            continue;
         }
         const normd_field *field = &method->fields[index];
         if (seen[index]) {
@@ -172,7 +194,7 @@ static normd_status fields_read(const decoding *d, const msgpack_object_map *par
                 method->fields[i].name, field_expected(&method->fields[i]));
         }
     }
-    return NORMD_OK;
+    return normd_once_finish(&once, &d->call->once, d->error);
 }
 
 /* Arrays are answered as the first array field came; without one, as the keys of params came. */
@@ -230,6 +252,13 @@ static normd_status method_read(const decoding *d, const msgpack_object *object)
        a small request. */
     memset(d->call->field, 0, d->call->method->field_count * sizeof *d->call->field);
     return NORMD_OK;
+}
+
+void normd_call_body(const normd_message *message, const void **data, size_t *size)
+{
+    normd_envelope envelope = normd_envelope_read(message);
+    *data = message->head + envelope.body;
+    *size = envelope.body > 0 ? message->head_size - envelope.body : 0;
 }
 
 normd_status normd_call_decode(

@@ -7,6 +7,7 @@
 #include "lib/base/array.h"
 #include "protocol/assembler.h"
 #include "protocol/methods.h"
+#include "protocol/once.h"
 
 /* How a request wrote the keys of its arrays, and so how they are answered. */
 typedef enum normd_keys { NORMD_KEYS_STR, NORMD_KEYS_BIN } normd_keys;
@@ -48,6 +49,7 @@ typedef struct normd_call {
     bool notification; /* then there is no id, and no answer is wanted */
     uint32_t id;
     const normd_method *method;          /* or NULL */
+    normd_once once;                     /* of a method that mutates */
     normd_value field[NORMD_MAX_FIELDS]; /* by index, as in methods.h; as many as the method has */
     normd_keys keys;                     /* of the arrays, or of `params` when there are none */
 } normd_call;
@@ -58,6 +60,11 @@ typedef struct normd_call {
    limit; BUSY: no memory for a payload. On an error see normd_call for what to do. */
 normd_status normd_call_decode(
     normd_message *message, msgpack_zone *zone, normd_call *call, normd_error *error);
+
+/* What a retry of a request repeats byte for byte, whatever its id: the bytes of the head that
+   stand behind the id, which are the method and its params. What lies in payloads is not in it, but
+   for their places. Empty for what is no request and no notification. */
+void normd_call_body(const normd_message *message, const void **data, size_t *size);
 
 /* Whether an object is meant as an array: a map with a key "nd". */
 bool normd_wire_array_is(const msgpack_object *object);

@@ -68,6 +68,9 @@ normd_envelope normd_envelope_read(const normd_message *message)
         envelope.has_id = true;
         envelope.id = (uint32_t)id;
     }
+    bool called = envelope.type == NORMD_ENVELOPE_NOTIFICATION ||
+                  (envelope.type == NORMD_ENVELOPE_REQUEST && envelope.has_id);
+    envelope.body = called ? (size_t)(at - message->head) : 0;
     return envelope;
 }
 

@@ -20,6 +20,8 @@ typedef struct normd_envelope {
     normd_envelope_type type;
     bool has_id; /* of a request or response: an unsigned integer of 32 bits */
     uint32_t id;
+    size_t body; /* where the method begins, in the head; 0: neither request with an id nor
+                    notification */
 } normd_envelope;
 
 normd_envelope normd_envelope_read(const normd_message *message);

@@ -183,11 +183,15 @@ static const normd_field stats_drift_fields[] = {
 #define FIELDS_STATS_BATCH FIELDS(stats_batch_fields)
 #define FIELDS_STATS_DRIFT FIELDS(stats_drift_fields)
 
+#define CHANGE_MUTATES .mutates = true
+#define CHANGE_READS .mutates = false
+
 static const normd_method methods[NORMD_METHOD_COUNT] = {
-#define METHOD_ROW(id_name, wire, class_name)                                                      \
+#define METHOD_ROW(id_name, wire, class_name, change)                                              \
     [NORMD_METHOD_##id_name] = {.id = NORMD_METHOD_##id_name,                                      \
         NAMED(wire),                                                                               \
         .class = NORMD_CLASS_##class_name,                                                         \
+        CHANGE_##change,                                                                           \
         FIELDS_##id_name},
     NORMD_METHOD_MAP(METHOD_ROW)
 #undef METHOD_ROW

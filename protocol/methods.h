@@ -7,38 +7,39 @@
 #include <stdint.h>
 
 /*
- * The methods, once. A row: (NAME, wire name, class). The class says where a method runs:
- *   LOOP   answered by the event loop, at once
- *   SERVE  reads a snapshot: on the loop when tiny, else in the pool's serving lane
- *   TRAIN  changes a session: in the session's queue, one after another
- *   MANAGE changes the set of sessions: the work in the pool, the set on the loop
+ * The methods, once. A row: (NAME, wire name, class, MUTATES or READS). A method that MUTATES makes
+ * a change that is applied once when the request says `client` and `seq`, see once.h. The class
+ * says where a method runs: LOOP   answered by the event loop, at once SERVE  reads a snapshot: on
+ * the loop when tiny, else in the pool's serving lane TRAIN  changes a session: in the session's
+ * queue, one after another MANAGE changes the set of sessions: the work in the pool, the set on the
+ * loop
  */
 #define NORMD_METHOD_MAP(X)                                                                        \
-    X(HELLO, "hello", LOOP)                                                                        \
-    X(PING, "ping", LOOP)                                                                          \
-    X(SERVER_INFO, "server.info", LOOP)                                                            \
-    X(SESSION_CREATE, "session.create", MANAGE)                                                    \
-    X(SESSION_LIST, "session.list", LOOP)                                                          \
-    X(SESSION_DESCRIBE, "session.describe", SERVE)                                                 \
-    X(SESSION_DELETE, "session.delete", MANAGE)                                                    \
-    X(SESSION_EXPORT, "session.export", SERVE)                                                     \
-    X(SESSION_IMPORT, "session.import", MANAGE)                                                    \
-    X(SESSION_CONVERT, "session.convert", TRAIN)                                                   \
-    X(SESSION_COPY, "session.copy", MANAGE)                                                        \
-    X(OPTIMIZER_SET, "optimizer.set", TRAIN)                                                       \
-    X(FORWARD, "forward", TRAIN)                                                                   \
-    X(BACKWARD, "backward", TRAIN)                                                                 \
-    X(STEP, "step", TRAIN)                                                                         \
-    X(TRAIN, "train", TRAIN)                                                                       \
-    X(EVALUATE, "evaluate", SERVE)                                                                 \
-    X(INFER, "infer", SERVE)                                                                       \
-    X(STATS, "stats", SERVE)                                                                       \
-    X(STATS_RESET, "stats.reset", TRAIN)                                                           \
-    X(STATS_RECALIBRATE, "stats.recalibrate", TRAIN)                                               \
-    X(STATS_FREEZE, "stats.freeze", TRAIN)                                                         \
-    X(STATS_THAW, "stats.thaw", TRAIN)                                                             \
-    X(STATS_BATCH, "stats.batch", TRAIN)                                                           \
-    X(STATS_DRIFT, "stats.drift", SERVE)
+    X(HELLO, "hello", LOOP, READS)                                                                 \
+    X(PING, "ping", LOOP, READS)                                                                   \
+    X(SERVER_INFO, "server.info", LOOP, READS)                                                     \
+    X(SESSION_CREATE, "session.create", MANAGE, MUTATES)                                           \
+    X(SESSION_LIST, "session.list", LOOP, READS)                                                   \
+    X(SESSION_DESCRIBE, "session.describe", SERVE, READS)                                          \
+    X(SESSION_DELETE, "session.delete", MANAGE, MUTATES)                                           \
+    X(SESSION_EXPORT, "session.export", SERVE, READS)                                              \
+    X(SESSION_IMPORT, "session.import", MANAGE, MUTATES)                                           \
+    X(SESSION_CONVERT, "session.convert", TRAIN, MUTATES)                                          \
+    X(SESSION_COPY, "session.copy", MANAGE, MUTATES)                                               \
+    X(OPTIMIZER_SET, "optimizer.set", TRAIN, MUTATES)                                              \
+    X(FORWARD, "forward", TRAIN, MUTATES)                                                          \
+    X(BACKWARD, "backward", TRAIN, MUTATES)                                                        \
+    X(STEP, "step", TRAIN, MUTATES)                                                                \
+    X(TRAIN, "train", TRAIN, MUTATES)                                                              \
+    X(EVALUATE, "evaluate", SERVE, READS)                                                          \
+    X(INFER, "infer", SERVE, READS)                                                                \
+    X(STATS, "stats", SERVE, READS)                                                                \
+    X(STATS_RESET, "stats.reset", TRAIN, MUTATES)                                                  \
+    X(STATS_RECALIBRATE, "stats.recalibrate", TRAIN, MUTATES)                                      \
+    X(STATS_FREEZE, "stats.freeze", TRAIN, MUTATES)                                                \
+    X(STATS_THAW, "stats.thaw", TRAIN, MUTATES)                                                    \
+    X(STATS_BATCH, "stats.batch", TRAIN, READS)                                                    \
+    X(STATS_DRIFT, "stats.drift", SERVE, READS)
 
 typedef enum normd_method_class {
     NORMD_CLASS_LOOP,
@@ -48,7 +49,7 @@ typedef enum normd_method_class {
 } normd_method_class;
 
 typedef enum normd_method_id {
-#define NORMD_METHOD_ENUM(name, wire, class) NORMD_METHOD_##name,
+#define NORMD_METHOD_ENUM(name, wire, class, change) NORMD_METHOD_##name,
     NORMD_METHOD_MAP(NORMD_METHOD_ENUM)
 #undef NORMD_METHOD_ENUM
         NORMD_METHOD_COUNT
@@ -81,6 +82,7 @@ typedef struct normd_method {
     const char *name;
     size_t name_length;
     normd_method_class class;
+    bool mutates; /* takes `client` and `seq`, which are not in `fields` */
     const normd_field *fields;
     size_t field_count;
 } normd_method;

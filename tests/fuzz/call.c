@@ -113,6 +113,18 @@ static void visit_request(normd_message *message, digest *d)
         return;
     }
     FUZZ_REQUIRE(call.has_id != call.notification);
+    const void *body;
+    size_t body_size;
+    normd_call_body(message, &body, &body_size);
+    FUZZ_REQUIRE(body_size > 0 && body_size < message->head_size);
+    digest_bytes(d, body, body_size);
+    if (call.once.present) {
+        FUZZ_REQUIRE(call.method->mutates && call.once.seq >= 1 &&
+                     call.once.seq <= NORMD_ONCE_SEQ_MOST && call.once.client_length >= 1 &&
+                     call.once.client_length <= NORMD_ONCE_CLIENT_BYTES);
+        digest_bytes(d, call.once.client, call.once.client_length);
+        digest_uint(d, call.once.seq);
+    }
     for (size_t i = 0; i < call.method->field_count; i++) {
         const normd_field *field = &call.method->fields[i];
         FUZZ_REQUIRE(call.field[i].present || !field->required);

@@ -115,8 +115,8 @@ static void a_long_text_is_taken_or_refused_like_a_short_one(void **state)
     normd_write_str(&f->packer, text);
     normd_write_str(&f->packer, "m");
     assert_int_equal(decode(f), NORMD_BAD_ARGUMENT);
-    assert_string_equal(
-        f->error.message, "params: expected only the fields session, got the field a long string");
+    assert_string_equal(f->error.message,
+        "params: expected only the fields session, client, seq, got the field a long string");
     normd_write_request(&f->packer, 5, "backward", 1);
     normd_write_str(&f->packer, "step");
     normd_write_bin(&f->packer, text, LENGTH);
@@ -186,6 +186,79 @@ static void the_largest_integer_is_taken(void **state)
     assert_true(f->call.field[NORMD_CREATE_SEED].as.uint == UINT64_MAX);
 }
 
+static void pack_once(fixture *f, uint32_t id, const char *client, uint64_t seq)
+{
+    normd_write_request(&f->packer, id, "step", 3);
+    normd_write_str(&f->packer, "session");
+    normd_write_str(&f->packer, "m");
+    normd_write_str(&f->packer, "seq");
+    msgpack_pack_uint64(&f->packer, seq);
+    normd_write_str(&f->packer, "client");
+    normd_write_str(&f->packer, client);
+}
+
+static void client_and_seq_are_no_fields_of_the_list(void **state)
+{
+    fixture *f = *state;
+    pack_once(f, 5, "trainer", 12);
+    assert_int_equal(decode(f), NORMD_OK);
+    assert_true(f->call.once.present);
+    assert_int_equal(f->call.once.client_length, 7);
+    assert_memory_equal(f->call.once.client, "trainer", 7);
+    assert_int_equal(f->call.once.seq, 12);
+    normd_write_request(&f->packer, 5, "step", 1);
+    normd_write_str(&f->packer, "session");
+    normd_write_str(&f->packer, "m");
+    assert_int_equal(decode(f), NORMD_OK);
+    assert_false(f->call.once.present);
+}
+
+/* The body of what `f` has packed last, to be freed. */
+static void *body_of(fixture *f, size_t *size)
+{
+    const normd_message message = {
+        .head = (const uint8_t *)f->sent.data, .head_size = f->sent.size};
+    const void *body;
+    normd_call_body(&message, &body, size);
+    void *copy = malloc(*size + 1);
+    memcpy(copy, body, *size);
+    msgpack_sbuffer_clear(&f->sent);
+    return copy;
+}
+
+static void a_retry_with_another_id_has_the_same_body(void **state)
+{
+    fixture *f = *state;
+    static const uint32_t ids[] = {0, 127, 128, 65536, UINT32_MAX};
+    size_t first_size;
+    pack_once(f, 1, "trainer", 12);
+    void *first = body_of(f, &first_size);
+    assert_memory_equal(first, "\xa4step\x83", 6);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        size_t size;
+        pack_once(f, ids[i], "trainer", 12);
+        void *body = body_of(f, &size);
+        assert_int_equal(size, first_size);
+        assert_memory_equal(body, first, size);
+        free(body);
+    }
+    size_t size;
+    pack_once(f, 1, "trainer", 13);
+    void *other = body_of(f, &size);
+    assert_true(size != first_size || memcmp(other, first, size) != 0);
+    free(other);
+    free(first);
+}
+
+static void what_is_no_call_has_no_body(void **state)
+{
+    fixture *f = *state;
+    size_t size;
+    normd_write_str(&f->packer, "a text");
+    free(body_of(f, &size));
+    assert_int_equal(size, 0);
+}
+
 static void the_zone_may_be_used_again_and_again(void **state)
 {
     fixture *f = *state;
@@ -215,6 +288,9 @@ int main(void)
         with_fixture(a_message_without_memory_is_busy),
         with_fixture(a_large_message_that_is_no_request_has_no_id),
         with_fixture(the_largest_integer_is_taken),
+        with_fixture(client_and_seq_are_no_fields_of_the_list),
+        with_fixture(a_retry_with_another_id_has_the_same_body),
+        with_fixture(what_is_no_call_has_no_body),
         with_fixture(the_zone_may_be_used_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,10 +37,22 @@ static void every_form_of_an_id_is_read(void **state)
         assert_int_equal(envelope.type, NORMD_ENVELOPE_REQUEST);
         assert_true(envelope.has_id);
         assert_int_equal(envelope.id, rows[i].id);
+        assert_int_equal(envelope.body, rows[i].size);
         for (size_t size = 0; size < rows[i].size; size++) {
             assert_false(read_text(rows[i].bytes, size).has_id);
         }
     }
+}
+
+static void only_what_calls_a_method_has_a_body(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("\x93\x02\xa4", 3).body, 2);
+    assert_int_equal(read_text("\x94\x01\x07", 3).body, 0);
+    assert_int_equal(read_text("\x94\x00\xff", 3).body, 0);
+    assert_int_equal(read_text("\x94\x03\x07", 3).body, 0);
+    assert_int_equal(read_text("\x07", 1).body, 0);
+    assert_int_equal(read_text("", 0).body, 0);
 }
 
 static void what_is_no_id_is_not_taken_for_one(void **state)
@@ -100,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_an_id_is_read),
+        cmocka_unit_test(only_what_calls_a_method_has_a_body),
         cmocka_unit_test(what_is_no_id_is_not_taken_for_one),
         cmocka_unit_test(the_types_are_told_apart),
         cmocka_unit_test(what_was_read_past_says_why),

@@ -40,6 +40,21 @@ static void fields_have_names_of_their_own_and_fit_a_call(void **state)
     }
 }
 
+/* What runs in a session's queue and changes nothing that lasts takes no `client` and `seq`. */
+static void what_changes_a_session_mutates(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NORMD_METHOD_COUNT; i++) {
+        const normd_method *method = normd_method_get((normd_method_id)i);
+        bool changes = method->class == NORMD_CLASS_TRAIN || method->class == NORMD_CLASS_MANAGE;
+        assert_int_equal(method->mutates, changes && i != NORMD_METHOD_STATS_BATCH);
+        for (size_t k = 0; k < method->field_count && method->mutates; k++) {
+            assert_string_not_equal(method->fields[k].name, "client");
+            assert_string_not_equal(method->fields[k].name, "seq");
+        }
+    }
+}
+
 /* Handlers trust these indices. */
 static void the_enums_name_the_fields(void **state)
 {
@@ -77,6 +92,7 @@ int main(void)
         cmocka_unit_test(every_method_is_found_by_its_name),
         cmocka_unit_test(other_names_are_not_found),
         cmocka_unit_test(fields_have_names_of_their_own_and_fit_a_call),
+        cmocka_unit_test(what_changes_a_session_mutates),
         cmocka_unit_test(the_enums_name_the_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,21 @@ static void check_refused(const check *c, const normd_call *call, const normd_er
     }
 }
 
+static void check_once(const check *c, const normd_once *once)
+{
+    const json_t *expected = expect(c, "once");
+    require(c, once->present == (expected != NULL), "once", "present");
+    if (expected != NULL) {
+        const json_t *client = json_object_get(expected, "client");
+        require(c,
+            json_string_length(client) == once->client_length &&
+                memcmp(json_string_value(client), once->client, once->client_length) == 0,
+            "once", "client");
+        require(c, (uint64_t)json_integer_value(json_object_get(expected, "seq")) == once->seq,
+            "once", "seq");
+    }
+}
+
 static void check_call(const check *c, const normd_call *call, normd_message *message)
 {
     const json_t *fields = expect(c, "fields");
@@ -101,6 +116,7 @@ static void check_call(const check *c, const normd_call *call, normd_message *me
         }
     }
     require(c, present == json_object_size(fields), "fields", "");
+    check_once(c, &call->once);
 }
 
 static void visit_request(normd_message *message, void *context)
