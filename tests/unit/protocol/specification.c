@@ -94,6 +94,28 @@ static void every_method_and_field_is_specified(void **state)
     assert_int_equal(count_of(*state, "\n### `"), NORMD_METHOD_COUNT);
 }
 
+/* The paragraph that lists the methods which take `client` and `seq`. */
+static void every_mutation_is_listed(void **state)
+{
+    const char *begin = strstr(*state, "\nThe mutations are ");
+    assert_non_null(begin);
+    const char *end = strchr(begin + 1, '.');
+    while (end[1] != ' ') { /* not a point inside a name */
+        end = strchr(end + 1, '.');
+    }
+    char *list = strndup(begin, (size_t)(end - begin));
+    size_t listed = 0;
+    for (int i = 0; i < NORMD_METHOD_COUNT; i++) {
+        const normd_method *method = normd_method_get((normd_method_id)i);
+        char quoted[64];
+        snprintf(quoted, sizeof quoted, "`%s`", method->name);
+        assert_int_equal(strstr(list, quoted) != NULL, method->mutates);
+        listed += method->mutates;
+    }
+    assert_int_equal(count_of(list, "`"), 2 * listed);
+    free(list);
+}
+
 static void every_code_is_specified(void **state)
 {
     static const normd_status codes[] = {
@@ -199,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_and_field_is_specified),
+        cmocka_unit_test(every_mutation_is_listed),
         cmocka_unit_test(every_code_is_specified),
         cmocka_unit_test(the_default_limits_are_specified),
         cmocka_unit_test(the_examples_are_vectors),
