@@ -10,7 +10,7 @@ normd_status normd_session_check_gradients(
     const normd_model *model = session->model;
     size_t values = model->parameter_bytes / normd_dtype_size(model->compute.dtype);
     if (model->propagates_nonfinite ||
-        normd_compute_all_finite(&model->compute, session->gradients, values)) {
+        normd_compute_all_finite(&model->compute, normd_slab_data(session->gradients), values)) {
         return NORMD_OK;
     }
     return normd_error_set(error, NORMD_NOT_FINITE,
@@ -26,7 +26,7 @@ static normd_status make_change(
         .model = session->model,
         .step = change->steps,
         .parameters = normd_slab_data(base->parameters),
-        .gradients = session->gradients,
+        .gradients = normd_slab_data(session->gradients),
         .slots = normd_slab_data(base->slots),
         .new_parameters = change->parameters != NULL ? normd_slab_data(change->parameters) : NULL,
         .new_slots = normd_slab_data(change->slots),
@@ -46,8 +46,8 @@ static void note_loss(
     }
 }
 
-normd_status normd_session_apply(
-    normd_session *session, normd_slab *new_statistics, const double *loss, normd_error *error)
+normd_status normd_session_apply(normd_session *session, normd_slab *new_statistics,
+    const double *loss, bool takes_accumulated, normd_error *error)
 {
     const normd_snapshot *base = session->current;
     bool due = normd_model_step_is_due(session->model, normd_slab_data(base->slots));
@@ -56,18 +56,17 @@ normd_status normd_session_apply(
         .parameters = moves ? normd_slab_take(session->parameter_shelf) : NULL,
         .statistics = new_statistics,
         .slots = normd_slab_take(session->slot_shelf),
+        .drops_accumulated = takes_accumulated,
         .version = base->version + 1,
         .steps = base->steps + due,
     };
     normd_model_add_penalty_gradients(
-        session->model, normd_slab_data(base->parameters), session->gradients);
+        session->model, normd_slab_data(base->parameters), normd_slab_data(session->gradients));
     bool room = change.slots != NULL && (change.parameters != NULL || !moves);
     normd_status status =
         room ? make_change(session, due, &change, error) : normd_error_no_memory(error);
     if (status != NORMD_OK) {
-        normd_slab_release(change.parameters);
-        normd_slab_release(change.statistics);
-        normd_slab_release(change.slots);
+        normd_change_release(&change);
         return status;
     }
     note_loss(session, due, &change, loss);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/session/session_state.h"
@@ -33,58 +32,52 @@ static normd_status take_dy(
 static void add_accumulated(normd_session *session)
 {
     const normd_model *model = session->model;
+    void *sum = normd_slab_data(session->gradients);
+    const void *older = normd_slab_data(session->current->accumulated);
     if (model->compute.dtype == NORMD_F32) {
-        float *to = (float *)(void *)session->gradients;
-        const float *from = (const float *)(const void *)session->accumulated;
+        float *to = sum;
+        const float *from = older;
         for (size_t i = 0; i < model->parameter_bytes / sizeof *to; i++) {
             to[i] = from[i] + to[i];
         }
     } else {
-        double *to = (double *)(void *)session->gradients;
-        const double *from = (const double *)(const void *)session->accumulated;
+        double *to = sum;
+        const double *from = older;
         for (size_t i = 0; i < model->parameter_bytes / sizeof *to; i++) {
             to[i] = from[i] + to[i];
         }
     }
 }
 
-static void swap_accumulated(normd_session *session)
+/* The session's gradients become the accumulated ones. */
+static normd_status accumulate(normd_session *session, normd_error *error)
 {
-    char *gradients = session->gradients;
-    session->gradients = session->accumulated;
-    session->accumulated = gradients;
+    normd_change change = {
+        .accumulated = normd_slab_retain(session->gradients),
+        .version = session->current->version + 1,
+        .steps = session->current->steps,
+    };
+    normd_status status = normd_session_publish(session, &change, error);
+    if (status == NORMD_OK) {
+        normd_slab_release(session->gradients);
+        session->gradients = NULL;
+        /* The slab of the older sum, where no reader holds it; without one the next call fails. */
+        normd_error ignored;
+        (void)normd_session_take_gradients(session, &ignored);
+    }
+    return status;
 }
 
 /* The session's gradients, with what was accumulated, become the accumulation or a step. */
 static normd_status finish(normd_session *session, bool apply, normd_error *error)
 {
-    if (!apply && session->accumulated == NULL) {
-        session->accumulated = normd_session_allocate_gradients(session);
-        if (session->accumulated == NULL) {
-            return normd_error_no_memory(error);
-        }
-    }
-    if (session->has_accumulated) {
+    if (session->current->accumulated != NULL) {
         add_accumulated(session);
     }
     normd_status status = normd_session_check_gradients(session, "dy", error);
-    if (status != NORMD_OK) {
-        return status;
-    }
-    if (apply) {
-        status = normd_session_apply(session, NULL, NULL, error);
-    } else {
-        normd_change change = {
-            .version = session->current->version + 1,
-            .steps = session->current->steps,
-        };
-        status = normd_session_publish(session, &change, error);
-    }
-    if (status == NORMD_OK && !apply) {
-        swap_accumulated(session);
-    }
     if (status == NORMD_OK) {
-        session->has_accumulated = !apply;
+        status = apply ? normd_session_apply(session, NULL, NULL, true, error)
+                       : accumulate(session, error);
     }
     return status;
 }
@@ -104,26 +97,45 @@ static normd_status check_limits(
     return status;
 }
 
-static normd_status backward_through(normd_session *session, normd_context *context,
-    normd_tensor *dy, bool apply, normd_error *error)
+/* `arena`: where it is not the context's own. */
+static normd_status run(normd_session *session, const normd_context *context,
+    const normd_buffer *arena, normd_tensor *dy, normd_error *error)
 {
-    normd_status status = check_limits(session->model, context->plan, error);
-    if (status == NORMD_OK) {
-        status = take_dy(session, normd_plan_output(context->plan), dy, error);
-    }
-    if (status != NORMD_OK) {
-        return status;
-    }
     normd_buffer *scratch =
-        normd_buffer_take(session->model->compute.buffers, context->plan->scratch_bytes);
+        normd_buffer_take(context->model->compute.buffers, context->plan->scratch_bytes);
     if (scratch == NULL) {
         return normd_error_no_memory(error);
     }
     normd_pass pass = context->pass;
+    pass.arena = arena->data;
     pass.scratch = scratch->data;
-    status = normd_pass_backward(&pass, true, session->gradients, dy, error);
+    normd_status status =
+        normd_pass_backward(&pass, true, normd_slab_data(session->gradients), dy, error);
     normd_buffer_release(scratch);
-    return status == NORMD_OK ? finish(session, apply, error) : status;
+    return status;
+}
+
+normd_status normd_context_backward(
+    normd_session *session, const normd_context *context, normd_tensor *dy, normd_error *error)
+{
+    normd_buffer *arena = NULL;
+    normd_tensor y = {.buffer = NULL};
+    normd_status status = check_limits(session->model, context->plan, error);
+    if (status == NORMD_OK) {
+        status = take_dy(session, normd_plan_output(context->plan), dy, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_session_take_gradients(session, error);
+    }
+    if (status == NORMD_OK && context->arena == NULL) {
+        status = normd_context_run(context, &arena, &y, error);
+        normd_tensor_release(&y);
+    }
+    if (status == NORMD_OK) {
+        status = run(session, context, arena != NULL ? arena : context->arena, dy, error);
+    }
+    normd_buffer_release(arena);
+    return status;
 }
 
 normd_status normd_session_backward(normd_session *session, uint64_t step, bool apply,
@@ -133,19 +145,16 @@ normd_status normd_session_backward(normd_session *session, uint64_t step, bool 
     *dx = (normd_tensor){.buffer = NULL};
     normd_context_expire(session, now_milliseconds);
     normd_context *context = normd_context_find(session, step);
-    normd_status status = NORMD_OK;
-    if (context == NULL) {
-        status = normd_error_set(error, NORMD_CONTEXT_LOST,
-            "step: expected a forward step that is still kept (the last was %llu), got %llu",
-            (unsigned long long)session->last_step, (unsigned long long)step);
-    } else {
-        status = backward_through(session, context, dy, apply, error);
+    normd_status status = context == NULL || context->used != 0
+                              ? normd_context_lost(session, step, error)
+                              : normd_context_backward(session, context, dy, error);
+    if (status == NORMD_OK) {
+        status = finish(session, apply, error);
     }
     if (status == NORMD_OK) {
         *dx = *dy;
         *dy = (normd_tensor){.buffer = NULL};
-        normd_context_remove(session, context);
-        normd_context_drop(session, context);
+        normd_context_use(session, context);
     }
     normd_tensor_release(dy);
     *version = session->current->version;
@@ -154,15 +163,16 @@ normd_status normd_session_backward(normd_session *session, uint64_t step, bool 
 
 normd_status normd_session_step(normd_session *session, uint64_t *version, normd_error *error)
 {
-    normd_status status = NORMD_OK;
-    if (!session->has_accumulated) {
+    normd_slab *accumulated = session->current->accumulated;
+    normd_status status = normd_session_take_gradients(session, error);
+    if (accumulated == NULL) {
         status = normd_error_set(error, NORMD_BAD_ARGUMENT,
             "step: expected gradients accumulated by backward with apply false, got none");
-    } else {
+    } else if (status == NORMD_OK) {
         /* A copy: a step adds the penalties to its gradients, and may fail. */
-        memcpy(session->gradients, session->accumulated, session->model->parameter_bytes);
-        status = normd_session_apply(session, NULL, NULL, error);
-        session->has_accumulated = status != NORMD_OK;
+        memcpy(normd_slab_data(session->gradients), normd_slab_data(accumulated),
+            session->model->parameter_bytes);
+        status = normd_session_apply(session, NULL, NULL, true, error);
     }
     *version = session->current->version;
     return status;

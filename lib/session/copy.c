@@ -30,9 +30,7 @@ static normd_status move_in(
             "(its optimizer needs the option averaging, and a step); got \"average\"");
     }
     if (status != NORMD_OK) {
-        normd_slab_release(change.parameters);
-        normd_slab_release(change.statistics);
-        normd_slab_release(change.slots);
+        normd_change_release(&change);
         return status;
     }
     return normd_session_publish(made, &change, error);

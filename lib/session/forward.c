@@ -14,11 +14,14 @@ static normd_status take_x(normd_work *work, normd_tensor *x, normd_error *error
 }
 
 /* What the work holds becomes a context; the output becomes the caller's. */
-static void keep(normd_work *work, normd_context *context, uint64_t now)
+static void keep(normd_work *work, normd_context *context, const normd_forward_options *options)
 {
     normd_session *session = work->session;
-    context->step = ++session->last_step;
-    context->born = now;
+    session->last_step = options->number != 0 ? options->number : session->last_step + 1;
+    context->step = session->last_step;
+    context->born = options->now_milliseconds;
+    context->repeatable = options->repeatable;
+    context->update_stats = options->update_stats;
     context->plan = work->plan;
     context->x = work->x;
     context->arena = work->arena;
@@ -55,6 +58,8 @@ static normd_status forward_step(
         return normd_error_no_memory(error);
     }
     context->parameters = normd_slab_retain(session->current->parameters);
+    context->statistics =
+        options->repeatable ? normd_slab_retain(session->current->statistics) : NULL;
     if (options->update_stats) {
         normd_change change = {
             .statistics = work->new_statistics,
@@ -68,8 +73,19 @@ static normd_status forward_step(
         normd_context_drop(session, context);
         return status;
     }
-    keep(work, context, options->now_milliseconds);
+    keep(work, context, options);
     return NORMD_OK;
+}
+
+static normd_status check_number(
+    const normd_session *session, const normd_forward_options *options, normd_error *error)
+{
+    if (options->number == 0 || options->number > session->last_step) {
+        return NORMD_OK;
+    }
+    return normd_error_set(error, NORMD_BAD_ARGUMENT,
+        "number: expected more than the last step's, %llu, got %llu",
+        (unsigned long long)session->last_step, (unsigned long long)options->number);
 }
 
 /* The first batch, which tells the features. */
@@ -82,9 +98,11 @@ static normd_status forward_lazy(normd_session *session, normd_tensor *x,
     normd_status status =
         normd_session_materialize(session, &x->array.shape, options->update_stats, &made, error);
     if (status == NORMD_OK) {
+        made->last_step = session->last_step;
         status = normd_session_forward(made, x, options, y, result, error);
     }
     if (status == NORMD_OK) {
+        session->last_step = made->last_step;
         normd_session_adopt(session, made);
     }
     normd_session_destroy(made);
@@ -100,9 +118,12 @@ normd_status normd_session_forward(normd_session *session, normd_tensor *x,
     if (normd_model_is_lazy(session->model)) {
         return forward_lazy(session, x, options, y, result, error);
     }
-    normd_work work;
-    normd_status status = normd_work_begin(
-        &work, session, NORMD_WORK_FORWARD, &x->array.shape, options->update_stats, error);
+    normd_work work = {.session = session};
+    normd_status status = check_number(session, options, error);
+    if (status == NORMD_OK) {
+        status = normd_work_begin(
+            &work, session, NORMD_WORK_FORWARD, &x->array.shape, options->update_stats, error);
+    }
     if (status == NORMD_OK) {
         status = forward_step(&work, x, options, error);
     }

@@ -43,14 +43,13 @@ static normd_status load_file(
 normd_status normd_session_import(
     normd_session *session, const void *file, size_t size, uint64_t *version, normd_error *error)
 {
-    normd_change change = {.version = session->current->version + 1};
+    normd_change change = {.version = session->current->version + 1, .drops_accumulated = true};
     normd_status status = load_file(session, file, size, &change, error);
     if (status == NORMD_OK) {
         status = normd_session_publish(session, &change, error);
     }
     if (status == NORMD_OK) {
         normd_context_drop_all(session);
-        session->has_accumulated = false;
     }
     *version = session->current->version;
     return status;

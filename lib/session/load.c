@@ -167,16 +167,6 @@ static normd_status load_all(const normd_model *model, const normd_safetensors *
     return NORMD_OK;
 }
 
-static void drop_slabs(normd_change *change)
-{
-    normd_slab_release(change->parameters);
-    normd_slab_release(change->statistics);
-    normd_slab_release(change->slots);
-    change->parameters = NULL;
-    change->statistics = NULL;
-    change->slots = NULL;
-}
-
 normd_status normd_load_begin(normd_session *session, normd_change *change, normd_error *error)
 {
     normd_status status = normd_model_check_known(session->model, error);
@@ -189,7 +179,7 @@ normd_status normd_load_begin(normd_session *session, normd_change *change, norm
     change->slots = normd_slab_take(session->slot_shelf);
     change->steps = base->steps;
     if (change->parameters == NULL || change->statistics == NULL || change->slots == NULL) {
-        drop_slabs(change);
+        normd_change_release(change);
         return normd_error_no_memory(error);
     }
     memcpy(normd_slab_data(change->statistics), normd_slab_data(base->statistics),
@@ -202,7 +192,7 @@ normd_status normd_load_begin(normd_session *session, normd_change *change, norm
 normd_status normd_load_end(normd_change *change, normd_status status, bool has_slots)
 {
     if (status != NORMD_OK) {
-        drop_slabs(change);
+        normd_change_release(change);
     } else if (!has_slots) {
         normd_slab_release(change->slots);
         change->slots = NULL;

@@ -1,59 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/session/statistics_layers.h"
-
-/* What was collected so far, for every layer with running statistics: pooled, `total` holds the
-   moments of all values; else the means over the batches, with the batch's variance in m2. */
-struct normd_recalibration {
-    normd_recalibration_mode mode;
-    uint64_t batches;
-    normd_statistics_collection total;
-    normd_statistics_collection batch;
-};
+#include "lib/session/image_state.h"
+#include "lib/session/recalibration.h"
 
 static const char *const mode_names[] = {
     [NORMD_RECALIBRATE_POOLED] = "pooled",
     [NORMD_RECALIBRATE_MEAN_OF_VARIANCES] = "mean_of_variances",
 };
-
-static void destroy(normd_recalibration *recalibration)
-{
-    if (recalibration != NULL) {
-        normd_statistics_collection_close(&recalibration->total);
-        normd_statistics_collection_close(&recalibration->batch);
-        free(recalibration);
-    }
-}
-
-void normd_recalibration_drop(normd_session *session)
-{
-    destroy(session->recalibration);
-    session->recalibration = NULL;
-}
-
-static normd_status begin(normd_session *session, normd_recalibration_mode mode,
-    normd_recalibration **recalibration, normd_error *error)
-{
-    normd_recalibration *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return normd_error_no_memory(error);
-    }
-    made->mode = mode;
-    normd_status status =
-        normd_statistics_collection_open(&made->total, session->model, NULL, true, error);
-    if (status == NORMD_OK) {
-        status = normd_statistics_collection_open(&made->batch, session->model, NULL, true, error);
-    }
-    if (status != NORMD_OK) {
-        destroy(made);
-        return status;
-    }
-    *recalibration = made;
-    return NORMD_OK;
-}
 
 /* The sum of squares is divided by this for the variance that the layer stores. */
 static double divisor_of(const normd_batch_norm *norm, double count)
@@ -168,6 +123,9 @@ static normd_status recalibrate(normd_session *session, const normd_array *x,
     }
     if (status == NORMD_OK && x != NULL) {
         add_batch(going);
+        if (going == session->recalibration) {
+            normd_recalibration_changed(session);
+        }
     }
     return status == NORMD_OK && options->finish ? finish(session, going, error) : status;
 }
@@ -198,13 +156,18 @@ normd_status normd_session_recalibrate(normd_session *session, const normd_array
     if (x != NULL && normd_model_is_lazy(session->model)) {
         return recalibrate_lazy(session, x, options, result, error);
     }
-    normd_recalibration *going = options->restart ? NULL : session->recalibration;
+    *result = (normd_recalibration_result){.version = session->current->version};
     normd_status status = normd_statistics_check(session->model, NULL, true, error);
-    if (status == NORMD_OK) {
-        status = check(going, x, options, error);
+    if (status == NORMD_OK && !options->restart) {
+        status = normd_recalibration_wake(session, error);
     }
+    if (status != NORMD_OK) {
+        return status;
+    }
+    normd_recalibration *going = options->restart ? NULL : session->recalibration;
+    status = check(going, x, options, error);
     if (status == NORMD_OK && going == NULL) {
-        status = begin(session, options->mode, &going, error);
+        status = normd_recalibration_begin(session->model, options->mode, &going, error);
     }
     if (status == NORMD_OK) {
         status = recalibrate(session, x, options, going, error);
@@ -214,7 +177,7 @@ normd_status normd_session_recalibrate(normd_session *session, const normd_array
         .version = session->current->version,
     };
     if (going != session->recalibration && status != NORMD_OK) {
-        destroy(going);
+        normd_recalibration_destroy(going);
     } else if (going != session->recalibration) {
         normd_recalibration_drop(session);
         session->recalibration = going;

@@ -80,6 +80,24 @@ static void begin_averages(
     }
 }
 
+/* Whether gradients of the one model are gradients of the other. */
+static bool same_gradients(const normd_model *a, const normd_model *b)
+{
+    bool same = a->layers == b->layers && a->parameter_bytes == b->parameter_bytes &&
+                a->compute.dtype == b->compute.dtype;
+    for (size_t i = 0; i < a->layers && same; i++) {
+        const normd_layer *of_a = a->layer[i];
+        const normd_layer *of_b = b->layer[i];
+        same = of_a->tensors == of_b->tensors;
+        for (size_t t = 0; t < of_a->tensors && same; t++) {
+            same = of_a->tensor[t].slab == of_b->tensor[t].slab &&
+                   of_a->tensor[t].trainable == of_b->tensor[t].trainable &&
+                   normd_shape_equal(&of_a->tensor[t].shape, &of_b->tensor[t].shape);
+        }
+    }
+    return same;
+}
+
 /* Publishes in `made`, which has its initial values yet, the state of `session`. */
 static normd_status move_in(normd_session *made, const normd_session *session, uint64_t version,
     bool same_optimizer, normd_error *error)
@@ -96,10 +114,14 @@ static normd_status move_in(normd_session *made, const normd_session *session, u
         .version = version,
         .steps = same_optimizer ? from->steps : 0,
     };
-    if (change.parameters == NULL || change.statistics == NULL || change.slots == NULL) {
-        normd_slab_release(change.parameters);
-        normd_slab_release(change.statistics);
-        normd_slab_release(change.slots);
+    bool accumulated = from->accumulated != NULL && same_gradients(from->model, model);
+    if (accumulated) {
+        change.accumulated =
+            normd_slab_copy(made->parameter_shelf, from->accumulated, model->parameter_bytes);
+    }
+    if (change.parameters == NULL || change.statistics == NULL || change.slots == NULL ||
+        (accumulated && change.accumulated == NULL)) {
+        normd_change_release(&change);
         return normd_error_no_memory(error);
     }
     carry_over(from, model, same_optimizer, &change);
@@ -107,23 +129,6 @@ static normd_status move_in(normd_session *made, const normd_session *session, u
     normd_optimizer_carried(model->optimizer, from->model->optimizer,
         normd_model_scalars(model, normd_slab_data(change.slots)));
     return normd_session_publish(made, &change, error);
-}
-
-/* Whether gradients of the one model are gradients of the other. */
-static bool same_gradients(const normd_model *a, const normd_model *b)
-{
-    bool same = a->layers == b->layers && a->parameter_bytes == b->parameter_bytes;
-    for (size_t i = 0; i < a->layers && same; i++) {
-        const normd_layer *of_a = a->layer[i];
-        const normd_layer *of_b = b->layer[i];
-        same = of_a->tensors == of_b->tensors;
-        for (size_t t = 0; t < of_a->tensors && same; t++) {
-            same = of_a->tensor[t].slab == of_b->tensor[t].slab &&
-                   of_a->tensor[t].trainable == of_b->tensor[t].trainable &&
-                   normd_shape_equal(&of_a->tensor[t].shape, &of_b->tensor[t].shape);
-        }
-    }
-    return same;
 }
 
 #define SWAP(type, a, b)                                                                           \
@@ -139,7 +144,7 @@ static void swap_contexts(normd_session *session, normd_session *made)
     assert(session->oldest == NULL);
     SWAP(normd_context *, session->oldest, made->oldest);
     SWAP(normd_context *, session->newest, made->newest);
-    session->last_step = made->last_step;
+    SWAP(size_t, session->context_charge, made->context_charge);
     atomic_store(&session->context_bytes, atomic_exchange(&made->context_bytes, 0));
     atomic_store(&session->oldest_born, atomic_exchange(&made->oldest_born, UINT64_MAX));
 }
@@ -149,17 +154,14 @@ void normd_session_adopt(normd_session *session, normd_session *made)
 {
     if (!same_gradients(session->model, made->model)) {
         normd_context_drop_all(session);
-        SWAP(char *, session->accumulated, made->accumulated);
-        SWAP(bool, session->has_accumulated, made->has_accumulated);
-        size_t bytes = atomic_load(&session->gradient_bytes);
-        atomic_store(&session->gradient_bytes, atomic_exchange(&made->gradient_bytes, bytes));
     }
-    SWAP(char *, session->gradients, made->gradients);
+    SWAP(normd_slab *, session->gradients, made->gradients);
     if (made->oldest != NULL) {
         swap_contexts(session, made);
     }
     normd_recalibration_drop(session);
     SWAP(normd_recalibration *, session->recalibration, made->recalibration);
+    SWAP(normd_blob *, session->collected, made->collected);
     pthread_mutex_lock(&session->lock);
     SWAP(normd_model *, session->model, made->model);
     SWAP(normd_slab_shelf *, session->parameter_shelf, made->parameter_shelf);

@@ -3,32 +3,22 @@
 #include <string.h>
 
 #include "lib/session/description.h"
+#include "lib/session/hash.h"
+#include "lib/session/image_state.h"
 #include "lib/session/session_state.h"
 
-char *normd_session_allocate_gradients(normd_session *session)
+normd_status normd_session_take_gradients(normd_session *session, normd_error *error)
 {
-    size_t bytes = session->model->parameter_bytes + NORMD_ALIGNMENT;
-    char *gradients = aligned_alloc(NORMD_ALIGNMENT, bytes);
-    if (gradients != NULL) {
-        memset(gradients, 0, bytes);
-        atomic_fetch_add_explicit(&session->gradient_bytes, bytes, memory_order_relaxed);
-        if (session->totals != NULL) {
-            atomic_fetch_add_explicit(&session->totals->bytes, bytes, memory_order_relaxed);
+    if (session->gradients == NULL) {
+        session->gradients = normd_slab_take(session->parameter_shelf);
+        if (session->gradients == NULL) {
+            return normd_error_no_memory(error);
         }
+        /* Backward writes what is trainable; checks and sums go over the whole. */
+        memset(normd_slab_data(session->gradients), 0, session->model->parameter_bytes);
     }
-    return gradients;
+    return NORMD_OK;
 }
-
-/* FNV-1a, 64 bits: tells initial values apart that came as arrays. */
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3U;
-    }
-    return hash;
-}
-
-static const uint64_t hash_begin = 0xcbf29ce484222325U;
 
 enum { DIGEST_PIECE = 1 << 18 };
 
@@ -43,7 +33,7 @@ static void digest_piece(void *argument, size_t piece)
     const digest_loop *loop = argument;
     size_t begin = piece * DIGEST_PIECE;
     size_t count = loop->count - begin < DIGEST_PIECE ? loop->count - begin : DIGEST_PIECE;
-    loop->hash[piece] = hash_bytes(hash_begin, loop->bytes + begin, count);
+    loop->hash[piece] = normd_hash_bytes(NORMD_HASH_BEGIN, loop->bytes + begin, count);
 }
 
 /* Goes on from `digest` with the hashes of pieces of the slab, which the pool makes. */
@@ -57,7 +47,7 @@ static bool digest_slab(
         return false;
     }
     normd_compute_tiles(compute, bytes, pieces, digest_piece, &loop);
-    *digest = hash_bytes(*digest, (const char *)loop.hash, pieces * sizeof *loop.hash);
+    *digest = normd_hash_bytes(*digest, loop.hash, pieces * sizeof *loop.hash);
     free(loop.hash);
     return true;
 }
@@ -66,7 +56,7 @@ static bool make_digest(normd_session *session, const normd_change *initial)
 {
     const normd_model *model = session->model;
     const normd_compute *compute = &model->compute;
-    session->digest = hash_begin;
+    session->digest = NORMD_HASH_BEGIN;
     return digest_slab(compute, initial->parameters, model->parameter_bytes, &session->digest) &&
            digest_slab(compute, initial->statistics, model->statistic_bytes, &session->digest);
 }
@@ -88,10 +78,12 @@ static bool make_shelves(normd_session *session)
     session->statistic_shelf = make_shelf(session, model->statistic_bytes);
     session->slot_shelf = make_shelf(session, model->slot_bytes);
     session->snapshot_shelf = make_shelf(session, snapshot);
-    session->gradients = normd_session_allocate_gradients(session);
+    session->image_shelf = normd_slab_shelf_create(sizeof(normd_image));
+    normd_error ignored;
     return session->parameter_shelf != NULL && session->statistic_shelf != NULL &&
            session->slot_shelf != NULL && session->snapshot_shelf != NULL &&
-           session->gradients != NULL;
+           session->image_shelf != NULL &&
+           normd_session_take_gradients(session, &ignored) == NORMD_OK;
 }
 
 /* Version 0. */
@@ -117,9 +109,7 @@ static normd_status publish_initial(normd_session *session, const json_t *config
         status = normd_error_no_memory(error);
     }
     if (status != NORMD_OK) {
-        normd_slab_release(initial.parameters);
-        normd_slab_release(initial.statistics);
-        normd_slab_release(initial.slots);
+        normd_change_release(&initial);
         return status;
     }
     return normd_session_publish(session, &initial, error);
@@ -148,31 +138,54 @@ static normd_status reserve(normd_session *session, normd_error *error)
     return NORMD_OK;
 }
 
-normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
-    const normd_attachments *attachments, normd_session **session, normd_error *error)
+normd_status normd_session_create_model(const normd_engine *engine, const json_t *configuration,
+    const normd_attachments *attachments, normd_model **model, normd_error *error)
+{
+    normd_compute compute = {
+        .pool = engine->pool, .buffers = engine->buffers, .caches = engine->caches};
+    return normd_model_create(
+        &compute, engine->kernels, &engine->limits, configuration, attachments, model, error);
+}
+
+normd_status normd_session_open(const normd_engine *engine, normd_model *model, bool reserves,
+    normd_session **session, normd_error *error)
 {
     *session = NULL;
     normd_session *made = calloc(1, sizeof *made);
     if (made == NULL) {
+        normd_model_release(model);
         return normd_error_no_memory(error);
     }
     pthread_mutex_init(&made->lock, NULL);
     atomic_init(&made->context_bytes, 0);
-    atomic_init(&made->gradient_bytes, 0);
     atomic_init(&made->oldest_born, UINT64_MAX);
     made->engine = engine;
+    made->model = model;
     made->totals = engine->totals;
     made->context_budget = engine->context_bytes;
     made->context_milliseconds = engine->context_milliseconds;
-    normd_compute compute = {
-        .pool = engine->pool, .buffers = engine->buffers, .caches = engine->caches};
-    normd_status status = normd_model_create(&compute, engine->kernels, &engine->limits,
-        configuration, attachments, &made->model, error);
-    if (status == NORMD_OK) {
-        status = reserve(made, error);
-    }
+    normd_status status = reserves ? reserve(made, error) : NORMD_OK;
     if (status == NORMD_OK && !make_shelves(made)) {
         status = normd_error_no_memory(error);
+    }
+    if (status != NORMD_OK) {
+        normd_session_destroy(made);
+        return status;
+    }
+    *session = made;
+    return NORMD_OK;
+}
+
+normd_status normd_session_create(const normd_engine *engine, const json_t *configuration,
+    const normd_attachments *attachments, normd_session **session, normd_error *error)
+{
+    *session = NULL;
+    normd_model *model = NULL;
+    normd_session *made = NULL;
+    normd_status status =
+        normd_session_create_model(engine, configuration, attachments, &model, error);
+    if (status == NORMD_OK) {
+        status = normd_session_open(engine, model, true, &made, error);
     }
     if (status == NORMD_OK) {
         status = publish_initial(made, configuration, attachments, error);
@@ -201,18 +214,15 @@ void normd_session_destroy(normd_session *session)
         normd_plan_release(session->plan[i]);
     }
     normd_snapshot_release(session->current);
+    normd_slab_release(session->gradients);
     normd_slab_shelf_release(session->parameter_shelf);
     normd_slab_shelf_release(session->statistic_shelf);
     normd_slab_shelf_release(session->slot_shelf);
     normd_slab_shelf_release(session->snapshot_shelf);
+    normd_slab_shelf_release(session->image_shelf);
     if (session->totals != NULL) {
         normd_budget_give(&session->totals->sessions, session->reserved);
-        atomic_fetch_sub_explicit(&session->totals->bytes,
-            atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed),
-            memory_order_relaxed);
     }
-    free(session->gradients);
-    free(session->accumulated);
     normd_model_release(session->model);
     pthread_mutex_destroy(&session->lock);
     free(session);
@@ -244,6 +254,5 @@ size_t normd_session_bytes(normd_session *session)
                    normd_slab_shelf_bytes(session->slot_shelf) +
                    normd_slab_shelf_bytes(session->snapshot_shelf);
     pthread_mutex_unlock(&session->lock);
-    return slabs + atomic_load_explicit(&session->gradient_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
+    return slabs + atomic_load_explicit(&session->context_bytes, memory_order_relaxed);
 }

@@ -100,6 +100,8 @@ typedef struct normd_forward_options {
     const normd_array *mask;
     bool update_stats;
     uint64_t now_milliseconds; /* any monotonic clock, for the age of contexts */
+    bool repeatable;           /* the step stays kept when backward has used it: see image.h */
+    uint64_t number;           /* of the step, more than the last one's; 0: the next */
 } normd_forward_options;
 
 typedef struct normd_forward_result {
@@ -116,9 +118,10 @@ normd_status normd_session_forward(normd_session *session, normd_tensor *x,
     normd_error *error);
 
 /* Backward through the context of `step`, with the parameters of that forward. The context is used
-   up, also when the gradients are only accumulated, but not when the call fails. With `apply` the
-   optimizer steps with these gradients and all that was accumulated. Takes dy as forward takes x;
-   dx is the caller's to release. CONTEXT_LOST when the context is not there. */
+   up, also when the gradients are only accumulated, but not when the call fails; a repeatable one
+   stays kept for the answer alone (see image.h). With `apply` the optimizer steps with these
+   gradients and all that was accumulated. Takes dy as forward takes x; dx is the caller's to
+   release. CONTEXT_LOST when the context is not there. */
 normd_status normd_session_backward(normd_session *session, uint64_t step, bool apply,
     normd_tensor *dy, uint64_t now_milliseconds, normd_tensor *dx, uint64_t *version,
     normd_error *error);

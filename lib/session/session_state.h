@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "lib/model/pass.h"
+#include "lib/session/blob.h"
 #include "lib/session/session.h"
 #include "lib/session/slab.h"
 
@@ -19,31 +20,44 @@ struct normd_snapshot {
     normd_model *model;
     normd_slab *parameters;
     normd_slab *statistics;
-    normd_slab *slots; /* of the optimizer */
+    normd_slab *slots;       /* of the optimizer */
+    normd_slab *accumulated; /* gradients that backward accumulated, laid out as the parameters; or
+                                NULL */
     char *derived;
     uint64_t version;
     uint64_t steps;
     uint64_t digest; /* the session's */
 };
 
-/* A forward step that is kept for backward. `pass` points into what the context owns. */
+/* A forward step that is kept for backward. `pass` points into what the context owns. References
+   are the session's one and those of normd_kept_steps, whose holders may look at x, mask and slabs;
+   all else is the session's thread's. */
 typedef struct normd_context {
+    atomic_size_t references;
     uint64_t step;
-    uint64_t born; /* milliseconds */
-    size_t bytes;
+    uint64_t born;       /* milliseconds */
+    uint64_t used;       /* 0: not yet; else the session's count of uses when backward took it */
+    bool repeatable;     /* stays kept when it was used */
+    bool update_stats;   /* the forward's */
+    size_t bytes;        /* charged to the budgets */
+    size_t buffer_bytes; /* of them, of buffers; the others are in slabs, counted there, too */
     normd_pass pass;
     normd_model *model; /* that made it; a reference */
     normd_plan *plan;
     normd_slab *parameters;
+    normd_slab *statistics; /* before the step, of a repeatable one; else NULL */
     normd_buffer *x;
-    normd_buffer *arena;
-    normd_buffer *mask; /* or NULL */
+    normd_buffer *arena; /* NULL: to be made again from the rest, which a repeatable one can */
+    normd_buffer *mask;  /* or NULL */
     struct normd_context *next;
 } normd_context;
 
 typedef struct normd_recalibration normd_recalibration;
 
-enum { NORMD_SESSION_PLANS = 8 };
+enum {
+    NORMD_SESSION_PLANS = 8,
+    NORMD_SESSION_USED_STEPS = 32, /* repeatable ones that stay kept when they were used */
+};
 
 struct normd_session {
     const normd_engine *engine;
@@ -57,6 +71,7 @@ struct normd_session {
     normd_slab_shelf *statistic_shelf;
     normd_slab_shelf *slot_shelf;
     normd_slab_shelf *snapshot_shelf;
+    normd_slab_shelf *image_shelf;
 
     /* Held by other threads to read the model, a shelf or `current`, and by the session's own to
        replace them. */
@@ -66,27 +81,45 @@ struct normd_session {
     normd_plan *plan[NORMD_SESSION_PLANS]; /* by the shape of x, or NULL */
     uint64_t plan_clock;
 
-    /* Laid out as the parameters, padding zero. `gradients` belongs to the running mutation. */
-    char *gradients;
-    char *accumulated; /* NULL until it is needed */
-    bool has_accumulated;
-    atomic_size_t gradient_bytes; /* of both, for any thread */
+    /* Of the running mutation: laid out as the parameters, zero where no gradient is. NULL: to be
+       taken by normd_session_take_gradients. */
+    normd_slab *gradients;
 
     uint64_t last_step; /* the number of the last forward */
+    uint64_t uses;      /* backward steps that used a kept one */
     normd_context *oldest;
     normd_context *newest;
     normd_context *spare;
-    atomic_size_t context_bytes;
-    _Atomic uint64_t oldest_born;       /* of the kept contexts, for any thread; UINT64_MAX: none */
-    size_t reserved;                    /* of the totals */
-    normd_recalibration *recalibration; /* that goes on, or NULL */
+    size_t used_steps;            /* kept ones that were used */
+    size_t context_charge;        /* bytes of the kept contexts as budgets see them */
+    atomic_size_t context_bytes;  /* of their buffers */
+    _Atomic uint64_t oldest_born; /* of the kept contexts, for any thread; UINT64_MAX: none */
+    const void
+        *again_parameters; /* that normd_session_keep_again copied last, and for which step */
+    const void *again_statistics;
+    uint64_t again_step;
+    size_t reserved; /* of the totals */
+
+    /* A recalibration that goes on: as it computes, and as bytes; NULL where it has not that form.
+       Both: they agree. Neither: there is none. */
+    normd_recalibration *recalibration;
+    normd_blob *collected;
 };
 
 /* ---- session.c ---- */
 
-/* Zeros, laid out as the parameters, on a cache line, counted in gradient_bytes; free() releases
-   them, with the session. NULL when out of memory. */
-char *normd_session_allocate_gradients(normd_session *session);
+/* The model of a configuration, as normd_session_create reads it. */
+normd_status normd_session_create_model(const normd_engine *engine, const json_t *configuration,
+    const normd_attachments *attachments, normd_model **model, normd_error *error);
+
+/* A session of the model, which it takes, also when it fails; without a snapshot: one must be
+   published before anything else is done with it. `reserves`: takes its bytes from the budget of
+   all sessions. BUSY, TOO_LARGE, INTERNAL. */
+normd_status normd_session_open(const normd_engine *engine, normd_model *model, bool reserves,
+    normd_session **session, normd_error *error);
+
+/* Makes sure that there are session->gradients. INTERNAL, out of memory. */
+normd_status normd_session_take_gradients(normd_session *session, normd_error *error);
 
 /* The model, a reference; any thread. */
 normd_model *normd_session_model(normd_session *session);
@@ -98,6 +131,8 @@ typedef struct normd_change {
     normd_slab *parameters;
     normd_slab *statistics;
     normd_slab *slots;
+    normd_slab *accumulated;
+    bool drops_accumulated; /* there are no accumulated gradients any more */
     uint64_t version;
     uint64_t steps;
 } normd_change;
@@ -107,18 +142,32 @@ typedef struct normd_change {
 normd_status normd_session_publish(
     normd_session *session, const normd_change *change, normd_error *error);
 
+/* Releases the slabs. */
+void normd_change_release(normd_change *change);
+
+/* One more reference. */
+normd_snapshot *normd_snapshot_retain(normd_snapshot *snapshot);
+
 /* ---- context.c ---- */
 
 /* Room for one more context, all zero; NULL when out of memory. */
 normd_context *normd_context_take(normd_session *session);
-/* Releases what it owns and keeps the struct for the next. */
+/* Gives up the session's reference; with the last one what it owns is released. */
 void normd_context_drop(normd_session *session, normd_context *context);
+/* Gives up another one. Any thread. */
+void normd_context_release(normd_context *context);
 /* Keeps the context, as far as the budget allows. */
 void normd_context_keep(normd_session *session, normd_context *context);
 /* Drops what is older than the session's limit. */
 void normd_context_expire(normd_session *session, uint64_t now);
-/* The kept context of that step, or NULL; it stays kept. */
+/* The kept context of that step, used or not, or NULL; it stays kept. */
 normd_context *normd_context_find(normd_session *session, uint64_t step);
+/* CONTEXT_LOST. */
+normd_status normd_context_lost(const normd_session *session, uint64_t step, normd_error *error);
+/* Backward has used it: a repeatable one stays kept as far as the budget allows, another goes. */
+void normd_context_use(normd_session *session, normd_context *context);
+/* Drops what came after `last_step`, and has not been used what was used after that many uses. */
+void normd_context_go_back(normd_session *session, uint64_t last_step, uint64_t uses);
 /* Takes it out of the kept ones. */
 void normd_context_remove(normd_session *session, normd_context *context);
 void normd_context_drop_all(normd_session *session);
@@ -152,6 +201,20 @@ normd_status normd_session_known_model(const normd_engine *engine, const normd_m
 /* Forgets the batches of a recalibration that is not finished. */
 void normd_recalibration_drop(normd_session *session);
 
+/* ---- backward.c ---- */
+
+/* The backward pass of a kept step, whose gradients become the session's: dy, which is of any float
+   type, becomes dx. BAD_SHAPE, BAD_ARGUMENT, TOO_LARGE, INTERNAL. */
+normd_status normd_context_backward(
+    normd_session *session, const normd_context *context, normd_tensor *dy, normd_error *error);
+
+/* ---- repeat.c ---- */
+
+/* The forward pass of a repeatable context once more. The arena and y are the caller's to release.
+   INTERNAL; errors of the forward. */
+normd_status normd_context_run(
+    const normd_context *context, normd_buffer **arena, normd_tensor *y, normd_error *error);
+
 /* ---- work.c ---- */
 
 /* What one mutation takes and gives back; zeroed at first. */
@@ -169,6 +232,10 @@ typedef struct normd_work {
 
 /* What the mutation is: a forward that gives its output back, or a whole training step. */
 typedef enum normd_work_kind { NORMD_WORK_FORWARD, NORMD_WORK_TRAIN } normd_work_kind;
+
+/* The plan for an x of this shape, one more reference. BAD_SHAPE, TOO_LARGE, INTERNAL. */
+normd_status normd_session_plan(
+    normd_session *session, const normd_shape *x, normd_plan **plan, normd_error *error);
 
 /* Plans for an x of this shape, takes the memory, and points the pass at it and at the current
    snapshot. The statistics are copied for an update if `update_stats`. BAD_SHAPE, TOO_LARGE. */
@@ -213,9 +280,10 @@ normd_status normd_session_check_gradients(
     normd_session *session, const char *what, normd_error *error);
 /* The optimizer takes the session's gradients: it steps, or keeps them until enough batches are
    there (`accumulate_steps`). New statistics (or NULL; taken) are published with it. `loss`, of the
-   batch, is for the schedule; NULL: not known. */
-normd_status normd_session_apply(
-    normd_session *session, normd_slab *new_statistics, const double *loss, normd_error *error);
+   batch, is for the schedule; NULL: not known. `takes_accumulated`: what backward accumulated is
+   among the gradients, and waits no longer. */
+normd_status normd_session_apply(normd_session *session, normd_slab *new_statistics,
+    const double *loss, bool takes_accumulated, normd_error *error);
 /* The optimizer's `lr` in the next step. */
 double normd_session_next_rate(const normd_session *session);
 

@@ -3,7 +3,19 @@
 
 static normd_slab *chosen(normd_slab *new_one, normd_slab *current)
 {
-    return new_one != NULL ? new_one : normd_slab_retain(current);
+    return new_one != NULL || current == NULL ? new_one : normd_slab_retain(current);
+}
+
+void normd_change_release(normd_change *change)
+{
+    normd_slab_release(change->parameters);
+    normd_slab_release(change->statistics);
+    normd_slab_release(change->slots);
+    normd_slab_release(change->accumulated);
+    change->parameters = NULL;
+    change->statistics = NULL;
+    change->slots = NULL;
+    change->accumulated = NULL;
 }
 
 normd_status normd_session_publish(
@@ -11,9 +23,8 @@ normd_status normd_session_publish(
 {
     normd_slab *home = normd_slab_take(session->snapshot_shelf);
     if (home == NULL) {
-        normd_slab_release(change->parameters);
-        normd_slab_release(change->statistics);
-        normd_slab_release(change->slots);
+        normd_change lost = *change;
+        normd_change_release(&lost);
         return normd_error_no_memory(error);
     }
     normd_snapshot *old = session->current;
@@ -31,10 +42,13 @@ normd_status normd_session_publish(
         made->parameters = change->parameters;
         made->statistics = change->statistics;
         made->slots = change->slots;
+        made->accumulated = change->accumulated;
     } else {
         made->parameters = chosen(change->parameters, old->parameters);
         made->statistics = chosen(change->statistics, old->statistics);
         made->slots = chosen(change->slots, old->slots);
+        made->accumulated =
+            chosen(change->accumulated, change->drops_accumulated ? NULL : old->accumulated);
     }
     normd_model_derive(session->model, normd_slab_data(made->parameters),
         normd_slab_data(made->statistics), made->derived);
@@ -45,11 +59,16 @@ normd_status normd_session_publish(
     return NORMD_OK;
 }
 
+normd_snapshot *normd_snapshot_retain(normd_snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
 normd_snapshot *normd_session_snapshot(normd_session *session)
 {
     pthread_mutex_lock(&session->lock);
-    normd_snapshot *snapshot = session->current;
-    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    normd_snapshot *snapshot = normd_snapshot_retain(session->current);
     pthread_mutex_unlock(&session->lock);
     return snapshot;
 }
@@ -63,6 +82,7 @@ void normd_snapshot_release(normd_snapshot *snapshot)
     normd_slab_release(snapshot->parameters);
     normd_slab_release(snapshot->statistics);
     normd_slab_release(snapshot->slots);
+    normd_slab_release(snapshot->accumulated);
     normd_model_release(snapshot->model);
     normd_slab_release(snapshot->home);
 }

@@ -39,9 +39,9 @@ typedef struct normd_recalibration_result {
    batch statistics are collected beside the running ones, which go on to serve. `finish` puts them
    in their place, with num_batches_tracked the number of batches. x may be NULL when there were
    batches before. Frozen layers, and those without running statistics, stay as they are. What was
-   collected is lost when the session is reconfigured. BAD_ARGUMENT also for a mode other than the
-   batches' before; a call that fails changes nothing, but INTERNAL, out of memory, forgets the
-   batches. */
+   collected is part of the session's image, and lost when the session is reconfigured. BAD_ARGUMENT
+   also for a mode other than the batches' before; a call that fails changes nothing, but INTERNAL,
+   out of memory, forgets the batches. */
 normd_status normd_session_recalibrate(normd_session *session, const normd_array *x,
     const normd_recalibration_options *options, normd_recalibration_result *result,
     normd_error *error);

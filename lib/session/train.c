@@ -59,7 +59,11 @@ static normd_status train_step(normd_work *work, const normd_train_batch *batch,
         status = run_loss(work, batch, result, error);
     }
     if (status == NORMD_OK) {
-        status = normd_pass_backward(&work->pass, false, session->gradients, &work->y, error);
+        status = normd_session_take_gradients(session, error);
+    }
+    if (status == NORMD_OK) {
+        char *gradients = normd_slab_data(session->gradients);
+        status = normd_pass_backward(&work->pass, false, gradients, &work->y, error);
     }
     if (status == NORMD_OK) {
         status = normd_session_check_gradients(session, "x", error);
@@ -69,7 +73,7 @@ static normd_status train_step(normd_work *work, const normd_train_batch *batch,
         work->new_statistics = NULL;
         result->lr = normd_session_next_rate(session);
         result->has_lr = true;
-        status = normd_session_apply(session, statistics, &result->loss, error);
+        status = normd_session_apply(session, statistics, &result->loss, false, error);
     }
     return status;
 }

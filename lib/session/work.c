@@ -4,8 +4,8 @@
 #include "lib/session/session_state.h"
 #include "lib/tensor/convert.h"
 
-/* The plan for an x of this shape, one more reference; the least recently used one makes room. */
-static normd_status session_plan(
+/* The least recently used one makes room. */
+normd_status normd_session_plan(
     normd_session *session, const normd_shape *x, normd_plan **plan, normd_error *error)
 {
     size_t place = 0;
@@ -76,7 +76,7 @@ normd_status normd_work_begin(normd_work *work, normd_session *session, normd_wo
     const normd_shape *x, bool update_stats, normd_error *error)
 {
     *work = (normd_work){.session = session};
-    normd_status status = session_plan(session, x, &work->plan, error);
+    normd_status status = normd_session_plan(session, x, &work->plan, error);
     if (status == NORMD_OK) {
         status = check_limits(session->model, work->plan, kind, error);
     }
