@@ -5,7 +5,7 @@
 packages_to_build=(
     cmake ninja-build gcc libc6-dev pkg-config
     libuv1-dev libmsgpack-dev libopenblas-pthread-dev libjansson-dev uthash-dev zlib1g-dev libzip-dev
-    libxxhash-dev libisal-dev
+    libxxhash-dev liblmdb-dev libisal-dev
     python3 python3-numpy python3-msgpack
 )
 # To test it.
