@@ -71,13 +71,14 @@ static void begin(builder *builder, segment *into)
 static void add_frame(builder *builder, uint8_t kind)
 {
     uint8_t skew = take(builder);
+    uint8_t synced = take(builder);
     size_t size = kind == 0 ? 1 + take(builder) % 32u : 0;
     size = size < builder->left ? size : builder->left;
     normd_frame frame = {.kind = skew == 1 ? 2 : kind,
         .crc = normd_crc32c(0, builder->at, size),
-        .length = skew == 2 ? UINT64_MAX - take(builder) : size + (skew == 3),
+        .length = skew == 2 ? UINT64_MAX - synced : size + (skew == 3),
         .record = builder->record + (skew == 4),
-        .synced = take(builder) % builder->record};
+        .synced = synced % builder->record};
     unsigned char bytes[NORMD_FRAME_HEADER_BYTES];
     normd_frame_write(&frame, builder->now->seed, bytes);
     add(builder->now, bytes, sizeof bytes);
