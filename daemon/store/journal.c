@@ -129,8 +129,8 @@ static void sync_here(normd_journal *journal)
     int code = normd_segment_sync(journal->file);
     if (code != 0) {
         normd_journal_sync_failed(journal, code);
-    } else if (!journal->suspect) {
-        journal->synced = journal->record;
+    } else {
+        normd_journal_sync_worked(journal, journal->record, normd_journal_current(journal)->end);
     }
 }
 

@@ -37,16 +37,17 @@ struct normd_journal {
     normd_journal_segments segments; /* the last one takes records */
     int file;                        /* its descriptor, or -1 */
     uint32_t seed;
-    bool broken;     /* a new segment must begin before anything is appended */
-    bool suspect;    /* a sync of this segment failed: the disk may lack any of it */
-    bool unsynced;   /* bytes were written that no sync was begun for */
-    bool syncing;    /* the syncer is in fdatasync, without the lock */
-    bool resting;    /* the syncer waits until there is something to do */
-    bool stop;       /* the syncer ends */
-    uint64_t record; /* number of the last record */
-    uint64_t synced; /* records up to this number are on the disk */
-    uint64_t marked; /* `record` when the last marker was written, or none was due */
-    uint64_t seen;   /* `record` at the last tick */
+    bool broken;         /* a new segment must begin before anything is appended */
+    bool suspect;        /* a sync of this segment failed: the disk may lack any of it */
+    bool unsynced;       /* bytes were written that no sync was begun for */
+    bool syncing;        /* the syncer is in fdatasync, without the lock */
+    bool resting;        /* the syncer waits until there is something to do */
+    bool stop;           /* the syncer ends */
+    uint64_t record;     /* number of the last record */
+    uint64_t synced;     /* records up to this number are on the disk */
+    uint64_t synced_end; /* bytes of this segment up to there are */
+    uint64_t marked;     /* `record` when the last marker was written, or none was due */
+    uint64_t seen;       /* `record` at the last tick */
 
     _Atomic uint64_t bytes;
     _Atomic bool wants_checkpoint;
@@ -85,6 +86,9 @@ int normd_journal_write(normd_journal *journal, struct iovec *parts, size_t coun
 
 /* Under the lock: takes the segment back to where it ended, and breaks it. */
 void normd_journal_take_back(normd_journal *journal);
+
+/* Under the lock: remembers that a sync of all before `end` worked, when `record` was the last. */
+void normd_journal_sync_worked(normd_journal *journal, uint64_t record, uint64_t end);
 
 /* Under the lock: remembers that a sync failed, and notes it once a segment. */
 void normd_journal_sync_failed(normd_journal *journal, int code);

@@ -7,6 +7,14 @@
 #include "daemon/store/crc32c.h"
 #include "daemon/store/journal_state.h"
 
+void normd_journal_sync_worked(normd_journal *journal, uint64_t record, uint64_t end)
+{
+    if (!journal->suspect) {
+        journal->synced = record;
+        journal->synced_end = end;
+    }
+}
+
 void normd_journal_sync_failed(normd_journal *journal, int code)
 {
     atomic_store(&journal->wants_checkpoint, true);
@@ -54,6 +62,7 @@ static void sync_beside_appends(normd_journal *journal)
 {
     int file = journal->file;
     uint64_t record = journal->record;
+    uint64_t end = normd_journal_current(journal)->end;
     journal->unsynced = false;
     journal->syncing = true;
     pthread_mutex_unlock(&journal->lock);
@@ -63,8 +72,8 @@ static void sync_beside_appends(normd_journal *journal)
     pthread_cond_broadcast(&journal->rested);
     if (code != 0) {
         normd_journal_sync_failed(journal, code);
-    } else if (!journal->suspect) {
-        journal->synced = record;
+    } else {
+        normd_journal_sync_worked(journal, record, end);
     }
 }
 

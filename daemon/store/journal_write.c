@@ -59,9 +59,23 @@ int normd_journal_write(normd_journal *journal, struct iovec *parts, size_t coun
 
 /* ---- A new segment ---- */
 
+/* All records are on the disk, or count as not written: the segment ends where the disk surely has
+   it. A marker that no sync came behind is given up, too, since the kernel may have dropped it. */
+static void give_up_unsynced(normd_journal *journal)
+{
+    normd_journal_segment *current = normd_journal_current(journal);
+    atomic_fetch_sub(&journal->bytes, current->end - journal->synced_end);
+    current->end = journal->synced_end;
+    journal->unsynced = false;
+}
+
 static normd_status sync_current(normd_journal *journal, normd_error *error)
 {
-    if (journal->file < 0 || journal->synced == journal->record) {
+    if (journal->file < 0) {
+        return NORMD_OK;
+    }
+    if (journal->synced == journal->record) {
+        give_up_unsynced(journal);
         return NORMD_OK;
     }
     int code = normd_segment_sync(journal->file);
@@ -104,6 +118,7 @@ static void go_on_in(normd_journal *journal, int file, uint32_t seed)
     journal->unsynced = false;
     journal->synced = journal->record;
     journal->marked = journal->record;
+    journal->synced_end = NORMD_SEGMENT_HEADER_BYTES;
 }
 
 normd_status normd_journal_begin_segment(normd_journal *journal, normd_error *error)
@@ -246,7 +261,6 @@ static normd_status write_group(
 {
     normd_journal_segment *current = normd_journal_current(journal);
     normd_segment_name name = normd_segment_name_of(current->number);
-    uint64_t end = current->end;
     size_t parts = frame_group(journal, record, records);
     int code = normd_journal_write(journal, journal->parts, parts);
     if (code != 0) {
@@ -255,13 +269,12 @@ static normd_status write_group(
     if (journal->options.sync == NORMD_STORE_SYNC_ALWAYS) {
         code = normd_segment_sync(journal->file);
         if (code != 0) {
-            atomic_fetch_sub(&journal->bytes, current->end - end);
-            current->end = end;
+            give_up_unsynced(journal);
             normd_journal_take_back(journal);
             return normd_segment_error(error, &name, "cannot sync it", code);
         }
         journal->unsynced = false;
-        journal->synced = journal->record + records;
+        normd_journal_sync_worked(journal, journal->record + records, current->end);
     }
     journal->record += records;
     if (journal->resting && journal->options.sync != NORMD_STORE_SYNC_NO) {

@@ -154,6 +154,34 @@ static void a_marker_that_cannot_be_written_costs_nothing(void **state)
     assert_true(journal_fixture_has(fixture, "one two"));
 }
 
+/* A power cut may leave any of what was not synced, also of a segment that another follows. */
+static void a_sealed_segment_ends_before_an_unsynced_marker(void **state)
+{
+    journal_fixture *fixture = *state;
+    for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync < NORMD_STORE_SYNC_NO; sync++) {
+        fixture->sync = sync;
+        fixture->first = 1 + 10 * (uint64_t)sync;
+        assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
+        assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
+        normd_journal_tick(fixture->journal);
+        normd_journal_tick(fixture->journal);
+        assert_int_equal(segment_size(fixture), WITH_MARKER);
+        uint64_t segment;
+        assert_int_equal(normd_journal_seal(fixture->journal, &segment, &fixture->error), NORMD_OK);
+        assert_int_equal(
+            normd_journal_bytes(fixture->journal), ONE_RECORD + NORMD_SEGMENT_HEADER_BYTES);
+        fixture_files files;
+        journal_fixture_take(fixture, &files);
+        journal_fixture_close(fixture);
+        files.file[files.count - 2].bytes.size = ONE_RECORD;
+        journal_fixture_put(fixture, &files);
+        assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
+        assert_true(journal_fixture_has(fixture, "one"));
+        journal_fixture_close(fixture);
+        fixture_files_free(&files);
+    }
+}
+
 /* The thread itself: waits for what it does, however long that takes. */
 static void the_syncer_syncs_and_marks_by_itself(void **state)
 {
@@ -186,6 +214,7 @@ int main(void)
         TEST(closing_leaves_a_marker),
         TEST(a_failed_sync_asks_for_a_checkpoint),
         TEST(a_marker_that_cannot_be_written_costs_nothing),
+        TEST(a_sealed_segment_ends_before_an_unsynced_marker),
         TEST(the_syncer_syncs_and_marks_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
