@@ -27,28 +27,83 @@ static void run_job(normd_job *job)
     normd_completion_push(&request->server->completion, request);
 }
 
+static bool manages(const normd_request *request)
+{
+    return request->method->class == NORMD_CLASS_MANAGE;
+}
+
+/* A change: the run with what durability and exactly-once need of it. */
+static void change(normd_request *request)
+{
+    normd_error error;
+    normd_once_finish_hash(request);
+    if (normd_mutation_begin(request, &error) != NORMD_OK) {
+        normd_request_fail(request, &error);
+        return;
+    }
+    uint64_t began = uv_hrtime();
+    normd_request_run(request);
+    request->mutation.nanoseconds = uv_hrtime() - began;
+    if (request->status == NORMD_OK && request->server->durable != NULL &&
+        request->method->mutates && normd_mutation_end(request, &error) != NORMD_OK) {
+        normd_request_fail(request, &error);
+    }
+}
+
+/* A change that was made already is answered once more. */
+static void change_again(normd_request *request)
+{
+    const normd_session_entry *entry = request->entry;
+    const normd_ledger_answer *known = normd_ledger_row_answer(request->once.row);
+    normd_error error;
+    normd_status status = normd_once_check(request, &error);
+    if (status == NORMD_OK && (entry->session == NULL || entry->id != known->session)) {
+        status = normd_error_set(&error, NORMD_CONTEXT_LOST,
+            "seq: this was applied to a session \"%s\" that is there no more", entry->name);
+    }
+    if (status == NORMD_OK) {
+        status = request->handler->again(request, known, &error);
+    }
+    if (status != NORMD_OK) {
+        normd_request_fail(request, &error);
+    }
+}
+
 /* A session's turn has come to this request. */
 static bool run_in_turn(normd_request *request)
 {
     const normd_session_entry *entry = request->entry;
-    bool manages = request->method->class == NORMD_CLASS_MANAGE;
-    if (entry->session == NULL && !request->handler->makes_session) {
+    if (request->once.again) {
+        change_again(request);
+    } else if (entry->session == NULL && !request->handler->makes_session) {
         normd_error error;
         normd_error_set(&error, NORMD_NO_SUCH_SESSION,
             "session: expected the name of a session, got \"%s\"", entry->name);
         normd_request_fail(request, &error);
-        return manages;
+    } else if (request->method->class == NORMD_CLASS_SERVE) {
+        request->snapshot = normd_session_map_snapshot(entry);
+        normd_request_run(request);
+    } else {
+        change(request);
     }
-    if (request->method->class == NORMD_CLASS_SERVE) {
-        request->snapshot = normd_session_snapshot(entry->session);
-    }
-    normd_request_run(request);
-    return manages;
+    return manages(request);
 }
 
+/* To the committer, or straight back. */
 static void done_in_turn(normd_request *request)
 {
-    normd_completion_push(&request->server->completion, request);
+    if (request->mutation.kind != NORMD_MUTATION_NONE && request->status == NORMD_OK) {
+        normd_durable_push(request->server->durable, request);
+    } else {
+        normd_dispatch_done(request->server, request);
+    }
+}
+
+void normd_dispatch_done(void *context, normd_request *request)
+{
+    normd_server *server = context;
+    normd_once_end(request);
+    normd_completion_push(&server->completion, request);
 }
 
 const normd_session_queue_work normd_dispatch_queue_work = {
@@ -69,8 +124,14 @@ static bool promise(normd_request *request)
         return true;
     }
     normd_request_fail(request, &error);
-    answer_now(request);
     return false;
+}
+
+/* A failed request that was never run. No one waits for it yet: waiters come by the loop. */
+static void end_unrun(normd_request *request)
+{
+    normd_once_end(request);
+    answer_now(request);
 }
 
 static void serve(normd_request *request)
@@ -79,19 +140,23 @@ static void serve(normd_request *request)
         /* The session is being made; wait for it. */
         if (promise(request)) {
             normd_session_queue_push(&request->entry->queue, request);
+        } else {
+            answer_now(request);
         }
         return;
     }
-    request->snapshot = normd_session_snapshot(request->entry->session);
+    request->snapshot = normd_session_map_snapshot(request->entry);
     if (request->handler->cost != NULL && request->handler->cost(request) <= INLINE_COST) {
         normd_request_run(request);
         answer_now(request);
         return;
     }
-    if (promise(request)) {
-        request->job.run = run_job;
-        normd_pool_submit(request->server->engine.pool, &request->job, NORMD_LANE_SERVE);
+    if (!promise(request)) {
+        answer_now(request);
+        return;
     }
+    request->job.run = run_job;
+    normd_pool_submit(request->server->engine.pool, &request->job, NORMD_LANE_SERVE);
 }
 
 static void route(normd_request *request)
@@ -108,7 +173,12 @@ static void route(normd_request *request)
     case NORMD_CLASS_MANAGE:
         if (promise(request)) {
             normd_session_queue_push(&request->entry->queue, request);
+        } else {
+            end_unrun(request);
         }
+        return;
+    case NORMD_CLASS_STORE:
+        normd_durable_save(request->server->durable, request);
         return;
     }
 }
@@ -126,20 +196,6 @@ static normd_keys answer_keys(normd_connection *connection, const normd_call *ca
     return call->keys == NORMD_KEYS_BIN ? NORMD_KEYS_BIN : connection->keys;
 }
 
-/* Mutations are not applied once yet: whoever asks for it must not be led to rely on it. */
-static normd_status once_refused(const normd_call *call, normd_error *error)
-{
-    const normd_method *method = call->method;
-    char known[256];
-    size_t used = 0;
-    for (size_t i = 0; i < method->field_count && used < sizeof known; i++) {
-        used += (size_t)snprintf(
-            known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", method->fields[i].name);
-    }
-    return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "params: expected only the fields %s, got the field \"client\"", known);
-}
-
 static normd_status parse(
     normd_request *request, normd_message *message, const normd_call *call, normd_error *error)
 {
@@ -147,13 +203,63 @@ static normd_status parse(
         return normd_error_set(
             error, NORMD_SHUTTING_DOWN, "the daemon stops and takes no new requests");
     }
-    if (call->once.present) {
-        return once_refused(call, error);
-    }
     request->method = call->method;
     request->keys = answer_keys(request->connection, call);
     request->handler = normd_handler_of(call->method->id);
     return request->handler->parse(request, message, call, error);
+}
+
+/* ---- Exactly once, on the loop ---- */
+
+/* What was applied is answered from what is known of it; a request that cannot be read any more
+   (its session is gone, say) was one when it was applied. */
+static void route_again(normd_request *request)
+{
+    const normd_ledger_answer *known = normd_ledger_row_answer(request->once.row);
+    normd_error error;
+    if (known->method == NORMD_METHOD_FORWARD || known->method == NORMD_METHOD_BACKWARD) {
+        if (request->status == NORMD_OK && request->method->id == known->method &&
+            promise(request)) {
+            normd_session_queue_push(&request->entry->queue, request);
+            return;
+        }
+        if (request->status == NORMD_OK && normd_once_check(request, &error) != NORMD_OK) {
+            normd_request_fail(request, &error);
+        }
+        answer_now(request);
+        return;
+    }
+    request->status = NORMD_OK;
+    request->head.size = 0;
+    if (normd_once_check(request, &error) != NORMD_OK ||
+        normd_once_repeat(request, &error) != NORMD_OK) {
+        normd_request_fail(request, &error);
+    }
+    answer_now(request);
+}
+
+/* A mutation with client and seq, read, or failed in that. */
+static void admit(normd_request *request)
+{
+    normd_exactly_once *once = &request->once;
+    normd_ledger_outcome outcome;
+    normd_error error;
+    normd_status status =
+        normd_ledger_admit(request->server->ledger, once->client, once->client_length, once->seq,
+            uv_now(&request->server->loop) / 1000, request, &outcome, &once->row, &error);
+    if (status != NORMD_OK) {
+        if (request->status == NORMD_OK) {
+            normd_request_fail(request, &error);
+        }
+        answer_now(request);
+    } else if (outcome == NORMD_LEDGER_AGAIN) {
+        once->again = true;
+        route_again(request);
+    } else if (outcome == NORMD_LEDGER_APPLY && request->status == NORMD_OK) {
+        route(request);
+    } else if (outcome == NORMD_LEDGER_APPLY) {
+        end_unrun(request);
+    }
 }
 
 bool normd_dispatch(normd_connection *connection, normd_message *message)
@@ -174,15 +280,22 @@ bool normd_dispatch(normd_connection *connection, normd_message *message)
     request->notification = call.notification;
     connection->in_flight++;
     server->in_flight++;
+    if (status == NORMD_OK && call.once.present && !normd_once_note(request, message, &call)) {
+        status = normd_error_no_memory(&error);
+    }
     if (status == NORMD_OK) {
         status = parse(request, message, &call, &error);
     }
     if (status != NORMD_OK) {
         normd_request_fail(request, &error);
-        answer_now(request);
-        return true;
     }
-    route(request);
+    if (request->once.asked) {
+        admit(request);
+    } else if (status != NORMD_OK) {
+        answer_now(request);
+    } else {
+        route(request);
+    }
     return true;
 }
 
@@ -194,6 +307,32 @@ static void finish(normd_request *request)
     }
     if (request->method->class == NORMD_CLASS_MANAGE) {
         normd_session_queue_resume(&request->entry->queue);
+    }
+}
+
+static void touch(normd_server *server, normd_connection *connection)
+{
+    if (!connection->touched) {
+        connection->touched = true;
+        connection->next_touched = server->touched;
+        server->touched = connection;
+    }
+}
+
+/* Those that asked for the same mutation meanwhile. */
+static void let_waiters_go(normd_server *server, normd_request *waiter, normd_ledger_row *row)
+{
+    for (normd_request *next; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        waiter->next = NULL;
+        touch(server, waiter->connection);
+        if (row == NULL) {
+            admit(waiter);
+        } else {
+            waiter->once.row = row;
+            waiter->once.again = true;
+            route_again(waiter);
+        }
     }
 }
 
@@ -209,12 +348,11 @@ void normd_dispatch_deliver(void *context, normd_request *first)
             continue;
         }
         finish(request);
-        if (!connection->touched) {
-            connection->touched = true;
-            connection->next_touched = server->touched;
-            server->touched = connection;
-        }
+        touch(server, connection);
+        normd_request *waiters = request->once.waiters;
+        normd_ledger_row *row = request->once.waiters_row;
         normd_connection_answer(connection, request);
+        let_waiters_go(server, waiters, row);
     }
     while (server->touched != NULL) {
         normd_connection *connection = server->touched;

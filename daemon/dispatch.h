@@ -25,4 +25,8 @@ void normd_dispatch_deliver(void *context, struct normd_request *first);
 /* What the sessions' queues do. */
 extern const normd_session_queue_work normd_dispatch_queue_work;
 
+/* The same for one request that is committed, or failed: what the committer calls with the server
+   as `context`. Any thread. */
+void normd_dispatch_done(void *context, struct normd_request *request);
+
 #endif

@@ -11,8 +11,12 @@ enum {
 
 static normd_status run(normd_request *request, normd_error *error)
 {
-    (void)error;
     normd_session_expire(request->entry->session, uv_hrtime() / 1000000);
+    /* The committer holds the steps for the next checkpoint, and is to let them go, too. */
+    if (request->entry->durable != NULL &&
+        normd_kept_list_take(request->entry->session, &request->mutation.kept, error) == NORMD_OK) {
+        request->mutation.kind = NORMD_MUTATION_KEPT;
+    }
     return NORMD_OK;
 }
 

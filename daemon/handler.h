@@ -19,7 +19,12 @@ typedef struct normd_handler {
         normd_request *request, normd_message *message, const normd_call *call, normd_error *error);
     /* Where the method's class says: does the work and encodes the answer. */
     normd_status (*run)(normd_request *request, normd_error *error);
-    /* Loop thread, or NULL: changes the set of sessions after a run that did not fail. */
+    /* Of methods whose answer holds an array that is not kept, else NULL: the answer of a mutation
+       that was applied already, once more. In the session's turn. */
+    normd_status (*again)(
+        normd_request *request, const normd_ledger_answer *known, normd_error *error);
+    /* Loop thread, or NULL: changes the set of sessions after a run that did not fail, and was
+       committed. */
     void (*finish)(normd_request *request);
     /* Loop thread, of serving methods, or NULL: the multiply-adds of the run; small ones run on the
        loop. */

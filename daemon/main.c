@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/check.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
 
@@ -23,6 +24,13 @@ int main(int argc, char *argv[])
     if (action == NORMD_SETTINGS_VERSION) {
         puts("normd " NORMD_VERSION);
         return EXIT_SUCCESS;
+    }
+    if (action == NORMD_SETTINGS_CHECK) {
+        if (normd_check_store(&settings, stdout, &error) == NORMD_OK) {
+            return EXIT_SUCCESS;
+        }
+        fprintf(stderr, "normd: %s\n", error.message);
+        return EXIT_FAILURE;
     }
     normd_server server;
     if (normd_server_start(&server, &settings, &error) != NORMD_OK) {

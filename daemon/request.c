@@ -76,6 +76,7 @@ static void arguments_release(normd_arguments *arguments)
     json_decref(arguments->configuration);
     normd_tree_arrays_clear(&arguments->arrays);
     free(arguments->layer);
+    free(arguments->name);
 }
 
 void normd_request_free(normd_request *request)
@@ -87,6 +88,8 @@ void normd_request_free(normd_request *request)
         normd_snapshot_release(request->snapshot);
     }
     normd_session_destroy(request->made);
+    normd_mutation_clear(&request->mutation);
+    normd_once_clear(request);
     if (request->entry != NULL) {
         normd_session_map_release(&server->sessions, request->entry);
     }
@@ -114,6 +117,7 @@ static void keep_answer(normd_request *request)
 {
     arguments_release(&request->arguments);
     request->arguments = (normd_arguments){.configuration = NULL};
+    normd_mutation_clear(&request->mutation);
     size_t left = request->head.size + request->payload_bytes;
     normd_memory_change(&request->server->memory, request->charged, left);
     request->charged = left;
@@ -221,6 +225,7 @@ msgpack_packer normd_request_answer_value(normd_request *request)
     msgpack_packer packer;
     msgpack_packer_init(&packer, request, head_write);
     normd_write_result(&packer, request->id);
+    request->result_offset = request->head.size;
     return packer;
 }
 

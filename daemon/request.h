@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/exactly_once.h"
+#include "daemon/mutation.h"
 #include "daemon/out_queue.h"
 #include "daemon/session_map.h"
 #include "daemon/tree.h"
@@ -45,6 +47,7 @@ typedef struct normd_arguments {
     bool average;       /* of session.copy */
     normd_buffer *file; /* of session.import, file_bytes of it */
     size_t file_bytes;
+    char *name; /* of server.save; the client's of hello */
 } normd_arguments;
 
 /*
@@ -70,9 +73,12 @@ typedef struct normd_request {
     normd_snapshot *snapshot;   /* what a serving method reads, or NULL */
     normd_session *made;        /* on its way to the entry */
     normd_arguments arguments;
+    normd_mutation mutation;
+    normd_exactly_once once;
 
     normd_status status;   /* of the run; not OK: the answer is an error */
     msgpack_sbuffer head;  /* the encoded answer */
+    size_t result_offset;  /* where its result begins */
     bool head_cut;         /* memory was out while encoding */
     normd_buffer *payload; /* or NULL: the rest of the answer, payload_bytes of it */
     size_t payload_bytes;

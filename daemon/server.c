@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "daemon/dispatch.h"
+#include "daemon/engine.h"
 #include "lib/blas/blas.h"
 
-/* Unused batch memory that is kept for the next batch. */
-static const size_t KEEP_BYTES = (size_t)256 << 20;
-/* A bin of MessagePack holds less than 4 GiB, and an answer is more than its array. */
-static const uint64_t MOST_ANSWER_BYTES = UINT32_MAX - (UINT64_C(1) << 20);
-enum { ZONE_BYTES = 16 * 1024, KERNEL_LIST_BYTES = 100 };
+enum { ZONE_BYTES = 16 * 1024 };
+/* Clients with client and seq that are remembered; one that was away for so long may be forgotten
+   when there is no room for another. */
+enum { MOST_CLIENTS = 100000, CLIENT_SECONDS = 7 * 24 * 3600 };
 
 /* Every connection takes a descriptor; the soft limit of most systems is far below what is
    allowed. */
@@ -30,58 +30,6 @@ static void raise_file_limit(const normd_log *log, uint64_t connections)
             "the limit of %llu open files does not hold %llu connections",
             (unsigned long long)limit.rlim_max, (unsigned long long)connections);
     }
-}
-
-/* The kernels that this machine can run, as "reference, baseline, avx2". */
-static const char *list_kernels(char *text, size_t size)
-{
-    size_t rows, length = 0;
-    const normd_kernels *table = normd_kernels_table(&rows);
-    text[0] = '\0';
-    for (size_t r = 0; r < rows && length < size; r++) {
-        if (table[r].supported()) {
-            const char *comma = length > 0 ? ", " : "";
-            length += (size_t)snprintf(text + length, size - length, "%s%s", comma, table[r].name);
-        }
-    }
-    return text;
-}
-
-static normd_status refuse_kernels(const char *name, normd_error *error)
-{
-    char list[KERNEL_LIST_BYTES];
-    return normd_error_set(error, NORMD_BAD_ARGUMENT,
-        "instruction-set: expected auto or one that this machine has (%s), got \"%s\"",
-        list_kernels(list, sizeof list), name);
-}
-
-static normd_status start_engine(
-    normd_server *server, const normd_settings *settings, normd_error *error)
-{
-    normd_engine *engine = &server->engine;
-    engine->kernels = normd_kernels_choose(settings->instruction_set);
-    if (engine->kernels == NULL) {
-        return refuse_kernels(settings->instruction_set, error);
-    }
-    engine->caches = normd_cache_sizes_read();
-    normd_blas_single_thread();
-    server->totals.sessions.limit = settings->max_session_memory;
-    server->totals.contexts.limit = settings->max_context_memory;
-    engine->totals = &server->totals;
-    engine->context_bytes = settings->context_bytes;
-    engine->context_milliseconds = settings->context_seconds * 1000;
-    uint64_t message = settings->max_message_bytes;
-    engine->limits = (normd_memory_limits){
-        .answer_bytes = message < MOST_ANSWER_BYTES ? message : MOST_ANSWER_BYTES,
-        .work_bytes = settings->max_work_bytes,
-        .session_bytes = settings->max_session_bytes,
-    };
-    engine->buffers = normd_buffer_cache_create(KEEP_BYTES);
-    engine->pool = normd_pool_create(settings->threads);
-    if (engine->buffers == NULL || engine->pool == NULL) {
-        return normd_error_set(error, NORMD_INTERNAL, "cannot start %d threads", settings->threads);
-    }
-    return NORMD_OK;
 }
 
 /* A signal handler of libuv's runs on the loop. The second signal does not wait for anything. */
@@ -162,14 +110,17 @@ static normd_status listen_all(normd_server *server, normd_error *error)
 static void announce(const normd_server *server)
 {
     const normd_engine *engine = &server->engine;
-    char list[KERNEL_LIST_BYTES];
+    char list[NORMD_ENGINE_LIST_BYTES];
     normd_log_write(&server->log, NORMD_LOG_INFO,
         "normd " NORMD_VERSION ", %d threads, instruction set %s (of %s), caches of %zu and %zu "
         "KiB, %s",
-        normd_pool_threads(engine->pool), engine->kernels->name, list_kernels(list, sizeof list),
-        engine->caches.second / 1024, engine->caches.last / 1024, normd_blas_name());
-    normd_log_write(&server->log, NORMD_LOG_INFO,
-        "no data directory: sessions are in memory only and end with this process");
+        normd_pool_threads(engine->pool), engine->kernels->name,
+        normd_engine_list_kernels(list, sizeof list), engine->caches.second / 1024,
+        engine->caches.last / 1024, normd_blas_name());
+    if (server->durable == NULL) {
+        normd_log_write(&server->log, NORMD_LOG_INFO,
+            "no data directory: sessions are in memory only and end with this process");
+    }
     for (int i = 0; i < NORMD_SERVER_LISTENERS; i++) {
         if (server->listener[i].open) {
             dprintf(server->log.fd, "normd: listening on %s\n", server->listener[i].name);
@@ -181,10 +132,11 @@ static void free_all(normd_server *server)
 {
     normd_session_map_clear(&server->sessions);
     normd_request_pool_clear(&server->requests);
+    normd_ledger_destroy(server->ledger);
     normd_chunk_pool_clear(&server->chunks);
     normd_read_pool_clear(&server->read_buffers);
     msgpack_zone_destroy(&server->zone);
-    normd_buffer_cache_destroy(server->engine.buffers);
+    normd_engine_stop(&server->engine);
     uv_loop_close(&server->loop);
 }
 
@@ -200,9 +152,55 @@ static void close_handle(uv_handle_t *handle, void *context)
 static void abandon(normd_server *server)
 {
     normd_pool_destroy(server->engine.pool);
+    server->engine.pool = NULL;
+    normd_durable_close(server->durable);
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     free_all(server);
+}
+
+/* Before there are threads: the store is looked at by a child of this process first. */
+static normd_status open_store(normd_server *server, normd_error *error)
+{
+    const normd_settings *settings = server->settings;
+    if (settings->data_dir[0] == '\0') {
+        return NORMD_OK;
+    }
+    normd_durable_options options = {
+        .directory = settings->data_dir,
+        .sync = settings->fsync,
+        .journal_bytes = settings->journal_bytes,
+        .recovery_nanoseconds = settings->recovery_seconds * 1000000000,
+        .any_numerics = settings->accept_numerics,
+        .log = &server->log,
+        .ledger = server->ledger,
+        .done = normd_dispatch_done,
+        .context = server,
+    };
+    return normd_durable_open(&options, &server->durable, error);
+}
+
+static normd_status take_recovered(
+    void *context, const normd_durable_found *found, normd_error *error)
+{
+    normd_session_map *map = &((normd_server *)context)->sessions;
+    normd_session_entry *entry =
+        normd_session_map_claim(map, found->durable->name, found->durable->name_length);
+    if (entry == NULL) {
+        normd_session_destroy(found->session);
+        normd_durable_session_release(found->durable);
+        return normd_error_no_memory(error);
+    }
+    normd_session_map_put(map, entry, found->session, found->durable);
+    normd_session_map_release(map, entry);
+    return NORMD_OK;
+}
+
+static normd_status recover(normd_server *server, normd_error *error)
+{
+    normd_status status =
+        normd_durable_recover(server->durable, &server->engine, take_recovered, server, error);
+    return status == NORMD_OK ? normd_durable_start(server->durable, error) : status;
 }
 
 static normd_status start_all(normd_server *server, normd_error *error)
@@ -210,10 +208,21 @@ static normd_status start_all(normd_server *server, normd_error *error)
     if (!msgpack_zone_init(&server->zone, ZONE_BYTES)) {
         return normd_error_no_memory(error);
     }
-    normd_status status = start_engine(server, server->settings, error);
+    server->ledger =
+        normd_ledger_create(MOST_CLIENTS, CLIENT_SECONDS, offsetof(normd_request, next));
+    if (server->ledger == NULL) {
+        return normd_error_no_memory(error);
+    }
+    normd_status status = open_store(server, error);
+    if (status == NORMD_OK) {
+        status = normd_engine_start(&server->engine, &server->totals, server->settings, error);
+    }
     if (status == NORMD_OK) {
         normd_session_map_init(&server->sessions, server->engine.pool, &normd_dispatch_queue_work);
         status = start_loop(server, error);
+    }
+    if (status == NORMD_OK && server->durable != NULL) {
+        status = recover(server, error);
     }
     if (status == NORMD_OK) {
         status = listen_all(server, error);

@@ -8,6 +8,8 @@
 
 #include "daemon/completion.h"
 #include "daemon/connection.h"
+#include "daemon/durable.h"
+#include "daemon/durable/ledger.h"
 #include "daemon/expiry.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -42,6 +44,8 @@ typedef struct normd_server {
     normd_session_totals totals;
     normd_memory memory;
     normd_session_map sessions;
+    normd_ledger *ledger;
+    normd_durable *durable; /* NULL: everything is in memory only */
     normd_completion completion;
     normd_request_pool requests;
     normd_chunk_pool chunks;

@@ -29,6 +29,7 @@ normd_session_entry *normd_session_map_find(normd_session_map *map, const char *
 static void free_entry(normd_session_entry *entry)
 {
     normd_session_destroy(entry->session);
+    normd_durable_session_release(entry->durable);
     normd_session_queue_destroy(&entry->queue);
     free(entry);
 }
@@ -82,16 +83,27 @@ void normd_session_map_release(normd_session_map *map, normd_session_entry *entr
     }
 }
 
-void normd_session_map_put(
-    normd_session_map *map, normd_session_entry *entry, normd_session *session)
+void normd_session_map_put(normd_session_map *map, normd_session_entry *entry,
+    normd_session *session, normd_durable_session *durable)
 {
     normd_session *there = entry->session;
+    normd_durable_session_release(entry->durable);
     entry->session = session;
+    entry->durable = durable;
+    entry->id = durable != NULL ? durable->id : ++map->last_id;
+    if (entry->listed) {
+        map->sessions += session != NULL;
+        map->sessions -= there != NULL;
+    }
     if (there != NULL) {
         normd_session_map_retire(map, there);
-    } else {
-        map->sessions += entry->listed;
     }
+}
+
+normd_snapshot *normd_session_map_snapshot(const normd_session_entry *entry)
+{
+    return entry->durable != NULL ? normd_durable_session_snapshot(entry->durable)
+                                  : normd_session_snapshot(entry->session);
 }
 
 static int by_name(const normd_session_entry *a, const normd_session_entry *b)

@@ -9,6 +9,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "daemon/durable/durable_session.h"
 #include "daemon/session_queue.h"
 #include "lib/session/session.h"
 
@@ -27,6 +28,8 @@ typedef struct normd_session_entry {
     bool listed;
     bool expiring; /* a request of expiry.h is on its way */
     normd_session *session;
+    normd_durable_session *durable; /* its counterpart; NULL: it is in memory only */
+    uint64_t id;                    /* of that session; never used again */
     normd_session_queue queue;
     size_t name_length;
     char name[];
@@ -36,6 +39,7 @@ typedef struct normd_session_map {
     normd_session_entry *entries;
     bool sorted;     /* the entries are in the order of their names */
     size_t sessions; /* entries with a session */
+    uint64_t last_id;
     normd_pool *pool;
     const normd_session_queue_work *work;
 } normd_session_map;
@@ -59,10 +63,14 @@ void normd_session_map_unlist(normd_session_map *map, normd_session_entry *entry
 /* Gives a reference back. */
 void normd_session_map_release(normd_session_map *map, normd_session_entry *entry);
 
-/* Gives the entry its session, which takes the place of one that may be there. No turn of its queue
-   may run. */
-void normd_session_map_put(
-    normd_session_map *map, normd_session_entry *entry, normd_session *session);
+/* Gives the entry its session with its counterpart (or NULL; takes both), in the place of one that
+   may be there; or takes it away, with NULL for both. No turn of its queue may run. */
+void normd_session_map_put(normd_session_map *map, normd_session_entry *entry,
+    normd_session *session, normd_durable_session *durable);
+
+/* The state that readers are to see: what is committed, the newest where all is in memory. A new
+   reference; the entry must have a session. Any thread that may read the entry. */
+normd_snapshot *normd_session_map_snapshot(const normd_session_entry *entry);
 
 /* The entries in the order of their names' bytes, linked by hh.next. */
 const normd_session_entry *normd_session_map_sorted(normd_session_map *map);

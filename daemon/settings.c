@@ -21,6 +21,8 @@ typedef enum setting_kind {
     KIND_PORT,
     KIND_MODE,
     KIND_LEVEL,
+    KIND_SYNC,
+    KIND_YES,
 } setting_kind;
 
 typedef struct setting {
@@ -64,6 +66,16 @@ static const setting settings_table[] = {
         AT(context_bytes), 0, 0},
     {"context-seconds", "N", "seconds that it keeps them; 0 for no limit (600)", KIND_COUNT,
         AT(context_seconds), 0, 0},
+    {"data-dir", "DIR", "keep sessions in this directory, made when missing (none: in memory only)",
+        KIND_TEXT, AT(data_dir), 0, NORMD_SETTINGS_DIRECTORY_BYTES},
+    {"fsync", "MODE", "what a power cut may cost: always nothing, everysec about a second, no more",
+        KIND_SYNC, AT(fsync), 0, 0},
+    {"journal-bytes", "N", "write a checkpoint when the journal is longer (256M)", KIND_BYTES,
+        AT(journal_bytes), 1024, 0},
+    {"recovery-seconds", "N", "or when doing it again would take longer (5)", KIND_COUNT,
+        AT(recovery_seconds), 1, 0},
+    {"accept-numerics", "YES", "recover also where last bits may differ: yes or no (no)", KIND_YES,
+        AT(accept_numerics), 0, 0},
     {"log-level", "LEVEL", "error, warning, info or debug (info)", KIND_LEVEL, AT(log_level), 0, 0},
 };
 #undef AT
@@ -97,6 +109,9 @@ void normd_settings_default(normd_settings *settings)
         .max_context_memory = quarter,
         .context_bytes = UINT64_C(256) << 20,
         .context_seconds = 600,
+        .fsync = NORMD_STORE_SYNC_EVERYSEC,
+        .journal_bytes = UINT64_C(256) << 20,
+        .recovery_seconds = 5,
         .log_level = NORMD_LOG_INFO,
     };
 }
@@ -144,6 +159,26 @@ static const char *set_text(char *to, size_t room, const char *text)
     }
     memcpy(to, text, strlen(text) + 1);
     return NULL;
+}
+
+static const char *set_sync(void *to, const char *text)
+{
+    static const char *const names[] = {[NORMD_STORE_SYNC_ALWAYS] = "always",
+        [NORMD_STORE_SYNC_EVERYSEC] = "everysec",
+        [NORMD_STORE_SYNC_NO] = "no"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *(normd_store_sync *)to = (normd_store_sync)i;
+            return NULL;
+        }
+    }
+    return "always, everysec or no";
+}
+
+static const char *set_yes(void *to, const char *text)
+{
+    *(bool *)to = strcmp(text, "yes") == 0;
+    return *(bool *)to || strcmp(text, "no") == 0 ? NULL : "yes or no";
 }
 
 static const char *set_number(const setting *row, void *to, const char *text)
@@ -206,6 +241,10 @@ normd_status normd_settings_set(
         expected = normd_log_level_parse(value, &settings->log_level)
                        ? NULL
                        : "error, warning, info or debug";
+    } else if (row->kind == KIND_SYNC) {
+        expected = set_sync(to, value);
+    } else if (row->kind == KIND_YES) {
+        expected = set_yes(to, value);
     } else {
         expected = set_number(row, to, value);
     }
@@ -216,7 +255,7 @@ normd_status normd_settings_set(
     return NORMD_OK;
 }
 
-enum { OPTION_CONFIG = SETTING_COUNT, OPTION_HELP, OPTION_VERSION, OPTION_COUNT };
+enum { OPTION_CONFIG = SETTING_COUNT, OPTION_CHECK, OPTION_HELP, OPTION_VERSION, OPTION_COUNT };
 
 static void fill_options(struct option options[OPTION_COUNT + 1])
 {
@@ -224,6 +263,7 @@ static void fill_options(struct option options[OPTION_COUNT + 1])
         options[i] = (struct option){settings_table[i].name, required_argument, NULL, i};
     }
     options[OPTION_CONFIG] = (struct option){"config", required_argument, NULL, OPTION_CONFIG};
+    options[OPTION_CHECK] = (struct option){"check", required_argument, NULL, OPTION_CHECK};
     options[OPTION_HELP] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     options[OPTION_VERSION] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     options[OPTION_COUNT] = (struct option){0};
@@ -247,6 +287,11 @@ static normd_status walk(int argc, char *argv[], normd_settings *settings, const
         }
         if (option == OPTION_CONFIG) {
             *config = optarg;
+        } else if (option == OPTION_CHECK) {
+            *action = NORMD_SETTINGS_CHECK;
+            if (settings != NULL) {
+                status = normd_settings_set(settings, "data-dir", optarg, error);
+            }
         } else if (option == OPTION_HELP) {
             *action = NORMD_SETTINGS_HELP;
         } else if (option == OPTION_VERSION) {
@@ -298,11 +343,13 @@ void normd_settings_help(FILE *stream)
         int width = 26 - (int)strlen(row->name) - 3;
         fprintf(stream, "  --%s %-*s %s\n", row->name, width, row->argument, row->help);
     }
-    fputs("  --config FILE              lines `name value` with the names above; # comments;\n"
-          "                             the command line wins over the file\n"
-          "  --help                     this text\n"
-          "  --version                  the version\n\n"
-          "environment:\n"
-          "  NORMD_INSTRUCTION_SET      as --instruction-set, which wins; wins over the file\n",
+    fputs(
+        "  --config FILE              lines `name value` with the names above; # comments;\n"
+        "                             the command line wins over the file\n"
+        "  --check DIR                verify the store in DIR, which no daemon may have, and end\n"
+        "  --help                     this text\n"
+        "  --version                  the version\n\n"
+        "environment:\n"
+        "  NORMD_INSTRUCTION_SET      as --instruction-set, which wins; wins over the file\n",
         stream);
 }

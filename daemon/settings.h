@@ -7,12 +7,14 @@
 #include <stdio.h>
 
 #include "daemon/log.h"
+#include "daemon/store/store.h"
 #include "lib/base/error.h"
 
 enum {
     NORMD_SETTINGS_ADDRESS_BYTES = 64,
     NORMD_SETTINGS_PATH_BYTES = 108, /* of sockaddr_un */
     NORMD_SETTINGS_NAME_BYTES = 32,
+    NORMD_SETTINGS_DIRECTORY_BYTES = 1024,
     NORMD_SETTINGS_NO_PORT = -1,
     NORMD_DEFAULT_PORT = 6676,
 };
@@ -35,6 +37,11 @@ typedef struct normd_settings {
     uint64_t max_context_memory;
     uint64_t context_bytes;
     uint64_t context_seconds;
+    char data_dir[NORMD_SETTINGS_DIRECTORY_BYTES]; /* "": sessions are in memory only */
+    normd_store_sync fsync;
+    uint64_t journal_bytes;
+    uint64_t recovery_seconds;
+    bool accept_numerics;
     normd_log_level log_level;
 } normd_settings;
 
@@ -49,6 +56,7 @@ typedef enum normd_settings_action {
     NORMD_SETTINGS_RUN,
     NORMD_SETTINGS_HELP,
     NORMD_SETTINGS_VERSION,
+    NORMD_SETTINGS_CHECK, /* the store in data_dir, and end */
 } normd_settings_action;
 
 /* Reads defaults, then the file that --config names, then NORMD_INSTRUCTION_SET from the

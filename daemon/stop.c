@@ -39,6 +39,8 @@ static void begin_handles(normd_server *server)
     server->stop = NORMD_STOP_HANDLES;
     normd_pool_destroy(server->engine.pool);
     server->engine.pool = NULL;
+    normd_durable_close(server->durable);
+    server->durable = NULL;
     normd_completion_close(&server->completion);
     for (int i = 0; i < NORMD_SERVER_SIGNALS; i++) {
         uv_close((uv_handle_t *)&server->signal[i], NULL);

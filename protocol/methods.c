@@ -155,6 +155,10 @@ static const normd_field stats_drift_fields[] = {
     [NORMD_DRIFT_LAYER] = OPTIONAL("layer", TREE),
 };
 
+static const normd_field server_save_fields[] = {
+    [NORMD_SAVE_NAME] = OPTIONAL("name", STRING),
+};
+
 /* One per row of NORMD_METHOD_MAP; ping, server.info and session.list take nothing. */
 #define FIELDS(list) .fields = (list), .field_count = sizeof(list) / sizeof *(list)
 #define FIELDS_HELLO FIELDS(hello_fields)
@@ -182,6 +186,7 @@ static const normd_field stats_drift_fields[] = {
 #define FIELDS_STATS_THAW FIELDS(stats_freeze_fields)
 #define FIELDS_STATS_BATCH FIELDS(stats_batch_fields)
 #define FIELDS_STATS_DRIFT FIELDS(stats_drift_fields)
+#define FIELDS_SERVER_SAVE FIELDS(server_save_fields)
 
 #define CHANGE_MUTATES .mutates = true
 #define CHANGE_READS .mutates = false

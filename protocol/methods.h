@@ -8,11 +8,14 @@
 
 /*
  * The methods, once. A row: (NAME, wire name, class, MUTATES or READS). A method that MUTATES makes
- * a change that is applied once when the request says `client` and `seq`, see once.h. The class
- * says where a method runs: LOOP   answered by the event loop, at once SERVE  reads a snapshot: on
- * the loop when tiny, else in the pool's serving lane TRAIN  changes a session: in the session's
- * queue, one after another MANAGE changes the set of sessions: the work in the pool, the set on the
- * loop
+ * a change that is applied once when the request says `client` and `seq`, see once.h. A row's place
+ * is its number in what a daemon keeps on disk: new rows come last. The class says where a method
+ * runs:
+ *   LOOP   answered by the event loop, at once
+ *   SERVE  reads a snapshot: on the loop when tiny, else in the pool's serving lane
+ *   TRAIN  changes a session: in the session's queue, one after another
+ *   MANAGE changes the set of sessions: the work in the pool, the set on the loop
+ *   STORE  works on what is on disk: on a thread of the store's
  */
 #define NORMD_METHOD_MAP(X)                                                                        \
     X(HELLO, "hello", LOOP, READS)                                                                 \
@@ -39,13 +42,15 @@
     X(STATS_FREEZE, "stats.freeze", TRAIN, MUTATES)                                                \
     X(STATS_THAW, "stats.thaw", TRAIN, MUTATES)                                                    \
     X(STATS_BATCH, "stats.batch", TRAIN, READS)                                                    \
-    X(STATS_DRIFT, "stats.drift", SERVE, READS)
+    X(STATS_DRIFT, "stats.drift", SERVE, READS)                                                    \
+    X(SERVER_SAVE, "server.save", STORE, READS)
 
 typedef enum normd_method_class {
     NORMD_CLASS_LOOP,
     NORMD_CLASS_SERVE,
     NORMD_CLASS_TRAIN,
     NORMD_CLASS_MANAGE,
+    NORMD_CLASS_STORE,
 } normd_method_class;
 
 typedef enum normd_method_id {
@@ -156,5 +161,6 @@ enum {
 enum { NORMD_FREEZE_SESSION, NORMD_FREEZE_LAYER, NORMD_FREEZE_PARAMETERS };
 enum { NORMD_BATCH_SESSION, NORMD_BATCH_X, NORMD_BATCH_MASK, NORMD_BATCH_LAYER };
 enum { NORMD_DRIFT_SESSION, NORMD_DRIFT_X, NORMD_DRIFT_LAYER };
+enum { NORMD_SAVE_NAME };
 
 #endif

@@ -18,4 +18,9 @@ typedef struct normd_once_piece {
 uint64_t normd_once_hash(
     const void *body, size_t body_size, const normd_once_piece *payloads, size_t count);
 
+/* The same in two steps: of the body of a message with so many payloads, and of them (in one call
+   or more). */
+uint64_t normd_once_hash_body(const void *body, size_t size, size_t payloads);
+uint64_t normd_once_hash_payloads(uint64_t hash, const normd_once_piece *payloads, size_t count);
+
 #endif

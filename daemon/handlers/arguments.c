@@ -186,8 +186,10 @@ normd_status normd_parse_nothing(
 void normd_put_made_session(normd_request *request)
 {
     if (request->made != NULL) {
-        normd_session_map_put(&request->server->sessions, request->entry, request->made);
+        normd_session_map_put(
+            &request->server->sessions, request->entry, request->made, request->mutation.made);
         request->made = NULL;
+        request->mutation.made = NULL;
     }
 }
 

@@ -17,6 +17,13 @@ static normd_status parse(
     return status;
 }
 
+static void answer(normd_request *request, uint64_t version, normd_tensor *dx)
+{
+    msgpack_packer packer = normd_request_answer(request, 2);
+    normd_answer_uint(&packer, "version", version);
+    normd_answer_last_array(request, &packer, "dx", dx);
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     normd_arguments *arguments = &request->arguments;
@@ -27,10 +34,22 @@ static normd_status run(normd_request *request, normd_error *error)
     if (status != NORMD_OK) {
         return status;
     }
-    msgpack_packer packer = normd_request_answer(request, 2);
-    normd_answer_uint(&packer, "version", version);
-    normd_answer_last_array(request, &packer, "dx", &dx);
+    request->mutation.version = version;
+    answer(request, version, &dx);
     return NORMD_OK;
 }
 
-const normd_handler normd_handler_backward = {.parse = parse, .run = run};
+/* From what the step kept, with the version of the first time. */
+static normd_status again(
+    normd_request *request, const normd_ledger_answer *known, normd_error *error)
+{
+    normd_tensor dx = {.buffer = NULL};
+    normd_status status = normd_session_backward_again(
+        request->entry->session, known->step, &request->arguments.dy, &dx, error);
+    if (status == NORMD_OK) {
+        answer(request, normd_once_version(request), &dx);
+    }
+    return status;
+}
+
+const normd_handler normd_handler_backward = {.parse = parse, .run = run, .again = again};

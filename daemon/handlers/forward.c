@@ -21,12 +21,21 @@ static normd_status parse(
     return status;
 }
 
+static void answer(normd_request *request, const normd_forward_result *result, normd_tensor *y)
+{
+    msgpack_packer packer = normd_request_answer(request, 3);
+    normd_answer_uint(&packer, "step", result->step);
+    normd_answer_uint(&packer, "version", result->version);
+    normd_answer_last_array(request, &packer, "y", y);
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     normd_arguments *arguments = &request->arguments;
     normd_forward_options options = {
         .mask = arguments->mask.buffer != NULL ? &arguments->mask.array : NULL,
         .update_stats = arguments->update_stats,
+        .repeatable = request->mutation.repeatable,
         .now_milliseconds = normd_now_milliseconds(),
     };
     normd_tensor y = {.buffer = NULL};
@@ -36,11 +45,24 @@ static normd_status run(normd_request *request, normd_error *error)
     if (status != NORMD_OK) {
         return status;
     }
-    msgpack_packer packer = normd_request_answer(request, 3);
-    normd_answer_uint(&packer, "step", result.step);
-    normd_answer_uint(&packer, "version", result.version);
-    normd_answer_last_array(request, &packer, "y", &y);
+    request->mutation.step = result.step;
+    request->mutation.version = result.version;
+    answer(request, &result, &y);
     return NORMD_OK;
+}
+
+/* From what the step kept, with the numbers of the first time. */
+static normd_status again(
+    normd_request *request, const normd_ledger_answer *known, normd_error *error)
+{
+    normd_tensor y = {.buffer = NULL};
+    normd_forward_result result = {.step = known->step, .version = normd_once_version(request)};
+    normd_status status =
+        normd_session_forward_again(request->entry->session, known->step, &y, error);
+    if (status == NORMD_OK) {
+        answer(request, &result, &y);
+    }
+    return status;
 }
 
 /* There may be a kept step now, the first of all. */
@@ -55,4 +77,4 @@ static size_t answer_bytes(const normd_request *request)
 }
 
 const normd_handler normd_handler_forward = {
-    .parse = parse, .run = run, .finish = finish, .answer_bytes = answer_bytes};
+    .parse = parse, .run = run, .again = again, .finish = finish, .answer_bytes = answer_bytes};

@@ -30,11 +30,30 @@ static void answer_instruction_sets(msgpack_packer *packer)
     }
 }
 
+static void answer_store(msgpack_packer *packer, const normd_server *server)
+{
+    static const char *const modes[] = {[NORMD_STORE_SYNC_ALWAYS] = "always",
+        [NORMD_STORE_SYNC_EVERYSEC] = "everysec",
+        [NORMD_STORE_SYNC_NO] = "no"};
+    normd_durable_figures figures;
+    normd_durable_read_figures(server->durable, &figures);
+    normd_write_str(packer, "store");
+    msgpack_pack_map(packer, 8);
+    normd_answer_text(packer, "fsync", modes[server->settings->fsync]);
+    normd_answer_uint(packer, "commits", figures.commits);
+    normd_answer_uint(packer, "groups", figures.groups);
+    normd_answer_uint(packer, "failed_groups", figures.failed_groups);
+    normd_answer_uint(packer, "checkpoints", figures.checkpoints);
+    normd_answer_uint(packer, "failed_checkpoints", figures.failed_checkpoints);
+    normd_answer_uint(packer, "journal_bytes", figures.journal_bytes);
+    normd_answer_double(packer, "recovery_seconds", figures.recovery_seconds);
+}
+
 static normd_status run(normd_request *request, normd_error *error)
 {
     (void)error;
     normd_server *server = request->server;
-    msgpack_packer packer = normd_request_answer(request, 10);
+    msgpack_packer packer = normd_request_answer(request, server->durable != NULL ? 12 : 11);
     normd_answer_text(&packer, "version", NORMD_VERSION);
     normd_answer_double(&packer, "uptime", (double)(uv_hrtime() - server->started) * 1e-9);
     normd_answer_uint(&packer, "threads", (uint64_t)normd_pool_threads(server->engine.pool));
@@ -44,6 +63,12 @@ static normd_status run(normd_request *request, normd_error *error)
     normd_answer_uint(&packer, "connections", server->connection_count);
     normd_answer_uint(&packer, "sessions", normd_session_map_count(&server->sessions));
     normd_answer_uint(&packer, "bytes", session_bytes(&server->totals));
+    size_t clients, client_bytes;
+    normd_ledger_count(server->ledger, &clients, &client_bytes);
+    normd_answer_uint(&packer, "clients", clients);
+    if (server->durable != NULL) {
+        answer_store(&packer, server);
+    }
     normd_answer_limits(&packer, &server->limits);
     return NORMD_OK;
 }

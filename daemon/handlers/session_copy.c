@@ -45,7 +45,7 @@ static normd_status take_source(
             "session: expected the name of a session, got \"%s\", which is not made yet",
             entry->name);
     } else {
-        request->snapshot = normd_session_snapshot(entry->session);
+        request->snapshot = normd_session_map_snapshot(entry);
     }
     request->entry = NULL;
     normd_session_map_release(&request->server->sessions, entry);

@@ -27,6 +27,7 @@ static const normd_handler *const handlers[] = {
     [NORMD_METHOD_STATS_THAW] = &normd_handler_stats_thaw,
     [NORMD_METHOD_STATS_BATCH] = &normd_handler_stats_batch,
     [NORMD_METHOD_STATS_DRIFT] = &normd_handler_stats_drift,
+    [NORMD_METHOD_SERVER_SAVE] = &normd_handler_server_save,
 };
 _Static_assert(
     sizeof handlers / sizeof *handlers == NORMD_METHOD_COUNT, "every method has its handler");

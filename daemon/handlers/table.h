@@ -12,6 +12,6 @@ extern const normd_handler normd_handler_hello, normd_handler_ping, normd_handle
     normd_handler_forward, normd_handler_backward, normd_handler_step, normd_handler_train,
     normd_handler_evaluate, normd_handler_infer, normd_handler_stats, normd_handler_stats_reset,
     normd_handler_stats_recalibrate, normd_handler_stats_freeze, normd_handler_stats_thaw,
-    normd_handler_stats_batch, normd_handler_stats_drift;
+    normd_handler_stats_batch, normd_handler_stats_drift, normd_handler_server_save;
 
 #endif

@@ -25,6 +25,7 @@ static normd_status run(normd_request *request, normd_error *error)
     normd_train_result result;
     normd_status status = normd_session_train(request->entry->session, &batch, &result, error);
     if (status == NORMD_OK) {
+        request->mutation.loss = result.loss;
         normd_answer_train_result(request, &result);
     }
     return status;

@@ -60,7 +60,7 @@ static void an_entry_with_a_session_stays_without_requests(void **state)
     (void)state;
     normd_session_entry *entry = normd_session_map_claim(&map, "digits", 6);
     assert_int_equal(normd_session_map_count(&map), 0);
-    normd_session_map_put(&map, entry, make_session());
+    normd_session_map_put(&map, entry, make_session(), NULL);
     normd_session_map_release(&map, entry);
     assert_int_equal(normd_session_map_count(&map), 1);
     assert_ptr_equal(normd_session_map_find(&map, "digits", 6), entry);
@@ -81,7 +81,7 @@ static void an_unlisted_name_is_free_for_another_session(void **state)
 {
     (void)state;
     normd_session_entry *old = normd_session_map_claim(&map, "digits", 6);
-    normd_session_map_put(&map, old, make_session());
+    normd_session_map_put(&map, old, make_session(), NULL);
     normd_session_map_unlist(&map, old);
     assert_null(normd_session_map_find(&map, "digits", 6));
     normd_session_entry *new = normd_session_map_claim(&map, "digits", 6);
@@ -100,7 +100,7 @@ static void many_names_are_told_apart(void **state)
     for (int i = 0; i < 1000; i++) {
         int length = snprintf(name, sizeof name, "session-%d", i);
         normd_session_entry *entry = normd_session_map_claim(&map, name, (size_t)length);
-        normd_session_map_put(&map, entry, make_session());
+        normd_session_map_put(&map, entry, make_session(), NULL);
         normd_session_map_release(&map, entry);
     }
     assert_int_equal(normd_session_map_count(&map), 1000);
