@@ -18,12 +18,15 @@ Installs the Debian packages that are missing, builds, and runs every test.
                    and at resident memory
   --live N|Ns      N random cases, or cases for N seconds, beside the newest PyTorch and Keras, which
                    are installed into the build folder (some gigabytes)
+  --kills N        N SIGKILLs of the daemon while clients train with retries
+  --power-cuts N   N power cuts of the daemon in each mode of --fsync, out of a recorded run
   --neon           the kernels on aarch64 under user-mode qemu: the same bits as on this machine
   --no-install     do not install packages
   --clean          remove the build folder first
 
 What stands behind -- goes to ctest: "tests/run.sh -- -R session" runs the tests of that name. With
---live it goes to the live tier: "tests/run.sh --live 1 -- --seed 7" does that case again.
+--live, --kills and --power-cuts it goes there: "tests/run.sh --live 1 -- --seed 7" does that case
+again.
 EOF
 }
 
@@ -31,6 +34,8 @@ presets=(release)
 fuzz_seconds=0
 soak_seconds=0
 live=
+kills=0
+power_cuts=0
 neon=no
 install=yes
 clean=no
@@ -41,6 +46,8 @@ while [ $# -gt 0 ]; do
     --fuzz) fuzz_seconds=${2:?--fuzz needs seconds} && shift ;;
     --soak) soak_seconds=${2:?--soak needs seconds} && shift ;;
     --live) live=${2:?--live needs a number of cases, or seconds as in 60s} && shift ;;
+    --kills) kills=${2:?--kills needs a number} && shift ;;
+    --power-cuts) power_cuts=${2:?--power-cuts needs a number} && shift ;;
     --neon) neon=yes ;;
     --no-install) install=no ;;
     --clean) clean=yes ;;
@@ -92,6 +99,16 @@ run_live() {
         -p no:cacheprovider tests/conformance/live
 }
 
+# run_faults PROGRAM [ARGUMENTS]: one of the long tests of tests/faults.
+run_faults() {
+    local program=$1
+    shift
+    say "== Building (release)"
+    build_quietly cmake --preset release
+    build_quietly cmake --build --preset release --target normd faults
+    NORMD_BUILD="$PWD/build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "tests/faults/$program" "$@"
+}
+
 if [ "$install" = yes ]; then
     install_missing "${packages_to_build[@]}" "${packages_to_test[@]}"
     [ "$fuzz_seconds" -eq 0 ] || install_missing clang libclang-rt-14-dev
@@ -104,6 +121,10 @@ elif [ "$soak_seconds" -gt 0 ]; then
     tests/soak/run.sh "$soak_seconds"
 elif [ -n "$live" ]; then
     run_live "$live" "$@"
+elif [ "$kills" -gt 0 ]; then
+    run_faults kills.py --kills "$kills" "$@"
+elif [ "$power_cuts" -gt 0 ]; then
+    run_faults power_cut.py --cuts "$power_cuts" "$@"
 elif [ "$neon" = yes ]; then
     tests/cross/run.sh
 else

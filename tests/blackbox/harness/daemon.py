@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -40,6 +41,8 @@ class Daemon:
     ) -> None:
         self.log: List[str] = []
         self.port = 0
+        self.seconds_to_ready = 0.0
+        self._begun = time.monotonic()
         self._ready = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="normd-test-")
         self.unix = str(Path(self._folder.name) / "normd.sock")
@@ -69,6 +72,7 @@ class Daemon:
             self.log.append(line)
             match = READY.search(line)
             if match and not self._ready.is_set():
+                self.seconds_to_ready = time.monotonic() - self._begun
                 self.port = int(match.group(2))
                 self._ready.set()
         self._ready.set()
