@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from typing import Iterator, List
+from typing import Dict, Iterator, List
 
 import recording
 from disk import Cut
@@ -49,3 +49,18 @@ def time_of(ops: List[Op], cut: Cut) -> int:
     """The latest moment at which the cut can have come, in nanoseconds: what was acknowledged before
     it could not yet know of the call that was cut."""
     return ops[cut.at].time if cut.at < len(ops) else ops[-1].time + 1
+
+
+def slowest_sync(ops: List[Op], moment: int) -> int:
+    """How long the slowest sync took, in nanoseconds, of those that ran in the three seconds before
+    the moment, at which they are cut off."""
+    begun: Dict[int, int] = {}
+    slowest = 0
+    for op in ops:
+        if op.kind == recording.SYNC_BEGIN:
+            begun[op.value] = op.time
+        elif op.kind in (recording.SYNC_END, recording.SYNC_FAILED):
+            begin, end = begun.pop(op.value), min(op.time, moment)
+            if begin < moment and end > moment - 3_000_000_000:
+                slowest = max(slowest, end - begin)
+    return slowest

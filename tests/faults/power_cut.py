@@ -70,7 +70,6 @@ class Recorded:
         self.sessions, wrong = by_version(crew.acks())
         assert not wrong, "\n".join(wrong)
         self.exports = self._uninterrupted()
-        self.syncs = self._syncs()
 
     def _uninterrupted(self) -> Dict[Tuple[str, int], str]:
         """The hash of each session's export after each of its mutations."""
@@ -85,25 +84,12 @@ class Recorded:
                     exports[name, ack.version] = workload.export(rpc, name)[1]
         return exports
 
-    def _syncs(self) -> List[Tuple[int, int]]:
-        """When each sync began and ended."""
-        begun: Dict[int, int] = {}
-        syncs = []
-        for op in self.disk.ops:
-            if op.kind == recording.SYNC_BEGIN:
-                begun[op.value] = op.time
-            elif op.kind == recording.SYNC_END:
-                syncs.append((begun.pop(op.value), op.time))
-        return syncs
-
     def promised(self, moment: int) -> List[Acknowledged]:
         """What must be there after a cut at that moment."""
         if self.fsync == "no":
             return []
         if self.fsync == "everysec":
-            near = [(b, min(e, moment)) for b, e in self.syncs if e > moment - 3 * SECOND and b < moment]
-            slowest = max((end - begin for begin, end in near), default=0)
-            moment -= SECOND + SECOND // 2 + slowest
+            moment -= SECOND + SECOND // 2 + cuts.slowest_sync(self.disk.ops, moment)
         return [ack for ack in self.crew.acks() if ack.time < moment]
 
 
