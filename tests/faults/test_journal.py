@@ -15,7 +15,7 @@ from harness.scale import scaled
 
 PROGRAM = control.BUILD / "tests" / "journal_writer"
 SECOND = 1_000_000_000
-CUTS = scaled(150, 20)
+CUTS = scaled(60, 20)
 
 # Numbers, and the milliseconds between two groups: everysec is to see some seconds.
 RUNS = {"always": ("600", "0"), "everysec": ("1000", "10"), "no": ("600", "0")}
@@ -85,7 +85,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("faults", FAULTS)
-@pytest.mark.parametrize("fsync", RUNS)
+@pytest.mark.parametrize("fsync", ["always", "no"])
 def test_failing_writes_lose_nothing_not_even_with_a_power_cut(tmp_path, fsync, faults):
     disk, acknowledged = write(tmp_path, fsync, FAULTS[faults])
     assert check(tmp_path / "store") == (acknowledged[-1][0], "")
