@@ -66,6 +66,12 @@ static int open_high(const char *path, int flags)
     return fd;
 }
 
+// A child that looks at the files is not the program; it may have closed our log, too.
+static void leave_children_alone(void)
+{
+    faults.ready = false;
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *root = getenv(FAULTS_ENV_DIRECTORY);
@@ -91,5 +97,6 @@ __attribute__((constructor)) static void start(void)
         syscall(SYS_close, fd);
         faults.control = page;
     }
+    pthread_atfork(NULL, NULL, leave_children_alone);
     faults.ready = true;
 }
