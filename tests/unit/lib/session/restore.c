@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/session/statistics.h"
+
 static normd_image *image_of(normd_session *session)
 {
     normd_image *image = normd_session_image(session);
@@ -74,6 +76,51 @@ static void what_was_reconfigured_is_restored(void **state)
     normd_session_destroy(session);
     normd_session_destroy(restored);
     normd_session_destroy(created);
+    fixture_close(&f);
+}
+
+static void recalibrate(const fixture *f, normd_session *session, uint64_t stream,
+    normd_recalibration_mode mode, bool finish)
+{
+    normd_tensor x = fixture_normal(f, NORMD_F32, (normd_shape){2, {12, 6}}, stream);
+    normd_recalibration_options options = {.mode = mode, .finish = finish};
+    normd_recalibration_result result;
+    normd_error error;
+    if (normd_session_recalibrate(session, &x.array, &options, &result, &error) != NORMD_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(result.batches, stream);
+    normd_tensor_release(&x);
+}
+
+static void a_recalibration_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    const normd_recalibration_mode modes[] = {
+        NORMD_RECALIBRATE_POOLED, NORMD_RECALIBRATE_MEAN_OF_VARIANCES};
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    for (size_t m = 0; m < 2; m++) {
+        normd_session *session = fixture_session(&f, mutations_subjects[0].configuration);
+        recalibrate(&f, session, 1, modes[m], false);
+        recalibrate(&f, session, 2, modes[m], false);
+        normd_image *image = image_of(session);
+        normd_session *restored = mutations_restored(&f, image);
+        recalibrate(&f, session, 3, modes[m], false);
+        recalibrate(&f, restored, 3, modes[m], false);
+        assert_true(mutations_same(session, restored));
+        /* The image before is still what it was. */
+        normd_session *early = mutations_restored(&f, image);
+        recalibrate(&f, early, 3, modes[m], true);
+        recalibrate(&f, session, 4, modes[m], true);
+        recalibrate(&f, restored, 4, modes[m], true);
+        assert_true(mutations_same(session, restored));
+        assert_false(mutations_same(session, early));
+        normd_image_release(image);
+        normd_session_destroy(session);
+        normd_session_destroy(restored);
+        normd_session_destroy(early);
+    }
     fixture_close(&f);
 }
 
@@ -273,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_restored_session_goes_on_to_the_same_bits),
         cmocka_unit_test(what_was_reconfigured_is_restored),
+        cmocka_unit_test(a_recalibration_goes_on_where_it_was),
         cmocka_unit_test(parts_may_lie_anywhere),
         cmocka_unit_test(a_living_session_takes_a_later_state),
         cmocka_unit_test(parts_of_another_size_are_refused),
