@@ -30,6 +30,15 @@ static int read_both(int file, unsigned char meta[static 2][BASE_META_BYTES], ui
     return read ? 0 : EIO;
 }
 
+static int write_synced(int file, const unsigned char meta[static BASE_META_BYTES], off_t at)
+{
+    ssize_t wrote = pwrite(file, meta, BASE_META_BYTES, at);
+    if (wrote != BASE_META_BYTES) {
+        return wrote < 0 ? errno : ENOSPC;
+    }
+    return fdatasync(file) == 0 ? 0 : errno;
+}
+
 static int settle(int file)
 {
     unsigned char meta[2][BASE_META_BYTES];
@@ -44,16 +53,11 @@ static int settle(int file)
     memcpy(meta[1 - newest] + NUMBER_BYTES, meta[newest] + NUMBER_BYTES,
         BASE_META_BYTES - NUMBER_BYTES);
     normd_bytes_put_u64(meta[1 - newest] + BASE_META_TRANSACTION_AT, (newest ? one : zero) - 1);
-    /* The newest first: it must never be the one that is cut. */
-    int order[2] = {newest, 1 - newest};
-    for (int i = 0; i < 2; i++) {
-        off_t at = order[i] * (off_t)page_bytes;
-        ssize_t wrote = pwrite(file, meta[order[i]], BASE_META_BYTES, at);
-        if (wrote != BASE_META_BYTES) {
-            return wrote < 0 ? errno : ENOSPC;
-        }
-    }
-    return fdatasync(file) == 0 ? 0 : errno;
+    /* The newest is on the disk before the other page is touched: a power cut never leaves a page
+       that leads to a state newer than both pages' numbers. */
+    code = write_synced(file, meta[newest], newest * (off_t)page_bytes);
+    return code != 0 ? code
+                     : write_synced(file, meta[1 - newest], (1 - newest) * (off_t)page_bytes);
 }
 
 int normd_base_settle(const char *path)

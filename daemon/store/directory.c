@@ -160,6 +160,20 @@ static normd_status make_folders(const normd_directory *directory, normd_error *
     return NORMD_OK;
 }
 
+static int sync_all_but_format(int directory)
+{
+    static const char *const FOLDERS[] = {"base", ".", ".."};
+    int code = 0;
+    for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0] && code == 0; i++) {
+        code = normd_files_sync_folder(directory, FOLDERS[i]);
+        /* The folder above need not let us read it. */
+        if (code == EACCES && i == 2) {
+            code = 0;
+        }
+    }
+    return code;
+}
+
 /* The base under its first name, then the format file: from then on it is a store. A crash before
    leaves what the next start makes anew; a crash after, what it ends. */
 static normd_status make_store(const normd_directory *directory, normd_error *error)
@@ -178,12 +192,9 @@ static normd_status make_store(const normd_directory *directory, normd_error *er
     if (status != NORMD_OK) {
         return status;
     }
-    int code = normd_files_sync_folder(directory->descriptor, "base");
+    int code = sync_all_but_format(directory->descriptor);
     if (code == 0) {
         code = normd_directory_write_format(directory->descriptor);
-    }
-    if (code == 0) {
-        code = normd_files_sync_folder(directory->descriptor, "..");
     }
     return code == 0 ? NORMD_OK : failed(directory, "format", code, error);
 }

@@ -304,6 +304,110 @@ static void a_copy_has_the_same_rows_and_facts(void **state)
     normd_base_close(base);
 }
 
+/* ---- Against a model ---- */
+
+enum { MODEL_KEYS = 150, MODEL_ROUNDS = 240, MODEL_STEPS = 12 };
+
+/* Of each key the seed of its value, which is never 0; 0: there is no such row. */
+typedef struct model {
+    uint64_t seed[MODEL_KEYS];
+} model;
+
+static uint64_t next_random(uint64_t *x)
+{
+    *x = *x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *x >> 33;
+}
+
+/* Most rows are short, some have many pages. */
+static size_t size_of(uint64_t seed)
+{
+    return (size_t)(seed % 7 == 0 ? seed % 100000 : seed % 600);
+}
+
+static void change(normd_base *base, model *now, uint64_t *x)
+{
+    normd_error error = {0};
+    char key[32];
+    unsigned index = (unsigned)(next_random(x) % MODEL_KEYS);
+    if (next_random(x) % 12 == 0) {
+        snprintf(key, sizeof key, "%u/", index / 10);
+        assert_ok(normd_base_delete(base, NORMD_STORE_STATE, text_bytes(key), &error), error);
+        memset(now->seed + index / 10 * 10, 0, 10 * sizeof now->seed[0]);
+        return;
+    }
+    snprintf(key, sizeof key, "%u/%u", index / 10, index % 10);
+    now->seed[index] = next_random(x) + 1;
+    size_t size = size_of(now->seed[index]);
+    unsigned char *value = made_value(now->seed[index], size);
+    put_in_base(base, NORMD_STORE_STATE, key, value, size);
+    free(value);
+}
+
+static normd_status compare_row(void *context, normd_store_table table, normd_store_bytes key,
+    normd_store_bytes value, normd_error *error)
+{
+    (void)table;
+    (void)error;
+    model *left = context;
+    char text[8] = "";
+    unsigned ten, one;
+    memcpy(text, key.data, key.size);
+    assert_int_equal(sscanf(text, "%u/%u", &ten, &one), 2);
+    uint64_t *seed = &left->seed[ten * 10 + one];
+    assert_true(*seed != 0 && value.size == size_of(*seed));
+    unsigned char *expected = made_value(*seed, value.size);
+    assert_memory_equal(value.data, expected, value.size);
+    free(expected);
+    *seed = 0;
+    return NORMD_OK;
+}
+
+static void assert_is_model(normd_base *base, const model *expected)
+{
+    normd_error error = {0};
+    model left = *expected;
+    static const model NONE;
+    normd_store_reader reader = {.context = &left, .row = compare_row};
+    assert_ok(normd_base_read(base, &reader, NULL, &error), error);
+    assert_memory_equal(&left, &NONE, sizeof left);
+}
+
+static void random_transactions_leave_what_a_model_has(void **state)
+{
+    place *at = *state;
+    char path[PLACE_BYTES];
+    path_in(at, "copy.mdb", path);
+    normd_error error = {0};
+    normd_base *base = open_base(at->base);
+    model now = {{0}};
+    uint64_t x = 2024;
+    for (unsigned round = 1; round <= MODEL_ROUNDS; round++) {
+        model next = now;
+        begin(base);
+        for (unsigned i = 0; i < MODEL_STEPS; i++) {
+            change(base, &next, &x);
+        }
+        if (next_random(&x) % 5 == 0) {
+            normd_base_abort(base);
+        } else {
+            commit_base(base);
+            now = next;
+        }
+        if (round % 40 == 0) {
+            remove(path);
+            assert_ok(normd_base_copy(base, path, &error), error);
+            normd_base *copy = open_base(path);
+            assert_is_model(copy, &now);
+            normd_base_close(copy);
+            normd_base_close(base);
+            base = open_base(at->base);
+        }
+        assert_is_model(base, &now);
+    }
+    normd_base_close(base);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
 
 int main(void)
@@ -320,6 +424,7 @@ int main(void)
         test(a_full_disk_fails_a_transaction_and_the_next_one_works),
         test(a_limited_address_space_gets_a_smaller_map),
         test(a_copy_has_the_same_rows_and_facts),
+        test(random_transactions_leave_what_a_model_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -310,6 +311,110 @@ static void copies_are_whole_while_appends_and_checkpoints_go_on(void **state)
     }
 }
 
+/* ---- A full disk ---- */
+
+enum { DISK_MIB = 4, LARGE_BYTES = 256 * 1024 };
+
+static int remove_disk_and_place(void **state)
+{
+    char path[PLACE_BYTES];
+    umount2(path_in(*state, "disk", path), MNT_DETACH);
+    return remove_place(state);
+}
+
+/* A disk of its own; false when only root may mount one and we are not. */
+static bool mount_disk(const place *at)
+{
+    char path[PLACE_BYTES], size[32];
+    snprintf(size, sizeof size, "size=%dm", DISK_MIB);
+    assert_int_equal(mkdir(path_in(at, "disk", path), 0700), 0);
+    return mount("tmpfs", path, "tmpfs", 0, size) == 0;
+}
+
+static void fill_disk(const place *at)
+{
+    char path[PLACE_BYTES];
+    static const char ZEROS[4096];
+    int file = open(path_in(at, "disk/filler", path), O_WRONLY | O_CREAT, 0600);
+    assert_true(file >= 0);
+    while (write(file, ZEROS, sizeof ZEROS) > 0) {
+    }
+    close(file);
+}
+
+static void empty_disk(const place *at)
+{
+    char path[PLACE_BYTES];
+    assert_int_equal(unlink(path_in(at, "disk/filler", path)), 0);
+}
+
+static normd_status append_large(normd_store *store, normd_error *error)
+{
+    unsigned char *value = made_value(1, LARGE_BYTES);
+    normd_store_bytes piece = {value, LARGE_BYTES};
+    normd_store_record record = {&piece, 1};
+    normd_status status = normd_store_append(store, &record, 1, error);
+    free(value);
+    return status;
+}
+
+static normd_status checkpoint_large(normd_store *store, uint64_t segment, normd_error *error)
+{
+    unsigned char *value = made_value(2, LARGE_BYTES);
+    normd_store_bytes piece = {value, LARGE_BYTES};
+    normd_store_batch *batch;
+    normd_status status = normd_store_begin(store, &batch, error);
+    if (status == NORMD_OK) {
+        status = normd_store_put(batch, NORMD_STORE_STATE, text_bytes("large"), &piece, 1, error);
+        if (status == NORMD_OK) {
+            status = normd_store_commit(batch, segment, error);
+        } else {
+            normd_store_abort(batch);
+        }
+    }
+    free(value);
+    return status;
+}
+
+static void a_full_disk_refuses_each_step_and_all_goes_on_when_there_is_room(void **state)
+{
+    place *at = *state;
+    normd_error error = {0};
+    char path[PLACE_BYTES];
+    uint64_t segment, bytes;
+    if (!mount_disk(at)) {
+        skip();
+    }
+    normd_store *store = open_and_read(at, "disk/s");
+    checkpoint(store, "key", "value");
+    append(store, "one");
+    assert_ok(normd_store_seal(store, &segment, &error), error);
+    fill_disk(at);
+    for (int i = 0; i < 3; i++) {
+        assert_store_failed(append_large(store, &error), &error, "No space left");
+        assert_store_failed(checkpoint_large(store, segment, &error), &error, "data.mdb: writing");
+        assert_store_failed(normd_store_save(store, "a", path, sizeof path, &bytes, &error), &error,
+            "No space left");
+    }
+    empty_disk(at);
+    assert_ok(append_large(store, &error), error);
+    save(store, "a", path);
+    assert_ok(checkpoint_large(store, segment, &error), error);
+    normd_store_close(store);
+    fill_disk(at);
+    normd_store *none = NULL;
+    normd_status status = try_open(at, "disk/s", false, &none, &error);
+    if (status == NORMD_OK) {
+        normd_store_close(none);
+    }
+    empty_disk(at);
+    store = open_store(at, "disk/s", false);
+    sums read = read_store(store);
+    assert_int_equal(read.rows, 2);
+    assert_int_equal(read.records, 1);
+    normd_store_close(store);
+}
+
 /* ---- A killed process ---- */
 
 static void a_killed_process_leaves_a_store_that_opens(void **state)
@@ -360,6 +465,9 @@ int main(void)
         test(a_copy_is_a_store_of_its_own),
         test(a_bad_name_and_one_that_is_there_are_refused),
         test(copies_are_whole_while_appends_and_checkpoints_go_on),
+        cmocka_unit_test_setup_teardown(
+            a_full_disk_refuses_each_step_and_all_goes_on_when_there_is_room, make_place,
+            remove_disk_and_place),
         test(a_killed_process_leaves_a_store_that_opens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
