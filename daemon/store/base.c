@@ -179,7 +179,7 @@ const normd_base_facts *normd_base_known(const normd_base *base)
 normd_status normd_base_open(
     const normd_base_options *options, normd_base **base, normd_error *error)
 {
-    normd_status status = normd_base_verify(options->path, error);
+    normd_status status = normd_base_verify(options->path, options->lock, error);
     if (status != NORMD_OK) {
         return status;
     }

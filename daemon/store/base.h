@@ -22,6 +22,7 @@ typedef struct normd_base normd_base;
 typedef struct normd_base_options {
     const char *path; /* of data.mdb, absolute: it is opened again after a failed commit */
     bool read_only;
+    int lock;         /* a descriptor that the child must not keep, above 2; 0: none */
     size_t map_bytes; /* 0: 64 GiB, or what the address space has room for */
 } normd_base_options;
 

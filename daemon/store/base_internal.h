@@ -77,7 +77,8 @@ int normd_base_settle(const char *path);
 
 /* ---- base_verify.c ---- */
 
-/* Has a child look through the file. STORE_FAILED, as normd_base_open. */
-normd_status normd_base_verify(const char *path, normd_error *error);
+/* Has a child look through the file, which closes `lock` first. STORE_FAILED, as normd_base_open.
+ */
+normd_status normd_base_verify(const char *path, int lock, normd_error *error);
 
 #endif

@@ -22,7 +22,6 @@
 enum {
     PATIENCE_SECONDS = 600, /* and, for slow disks, a second for each of these: */
     BYTES_A_SECOND = 5 * 1000 * 1000,
-    CHILD_PIPE = 3,
 };
 
 static normd_status look_through(const char *path, normd_error *error)
@@ -48,8 +47,8 @@ static normd_status look_through(const char *path, normd_error *error)
 }
 
 /* What the daemon must not see of the child, and the child not keep of the daemon: its text of a
-   failed assertion, its core file, the lock and the sockets; and it does not outlive the daemon. */
-static void leave_the_parent(pid_t parent, int pipe_end)
+   failed assertion, its core file, and the lock; and it does not outlive the daemon. */
+static void leave_the_parent(pid_t parent, int lock)
 {
     static const int ENDING[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -66,19 +65,19 @@ static void leave_the_parent(pid_t parent, int pipe_end)
     int nothing = open("/dev/null", O_RDWR);
     dup2(nothing, STDOUT_FILENO);
     dup2(nothing, STDERR_FILENO);
-    if (pipe_end != CHILD_PIPE) {
-        dup2(pipe_end, CHILD_PIPE);
+    if (lock > STDERR_FILENO) {
+        close(lock);
     }
-    close_range(CHILD_PIPE + 1, ~0U, 0);
 }
 
-static _Noreturn void be_the_child(const char *path, off_t size, pid_t parent, int pipe_end)
+static _Noreturn void be_the_child(
+    const char *path, off_t size, pid_t parent, int lock, int pipe_end)
 {
-    leave_the_parent(parent, pipe_end);
+    leave_the_parent(parent, lock);
     alarm((unsigned)(PATIENCE_SECONDS + size / BYTES_A_SECOND));
     normd_error error = {0};
     error.status = look_through(path, &error);
-    ssize_t wrote = write(CHILD_PIPE, &error, sizeof error);
+    ssize_t wrote = write(pipe_end, &error, sizeof error);
     _exit(wrote == (ssize_t)sizeof error ? 0 : 1);
 }
 
@@ -127,7 +126,7 @@ static normd_status judge(const char *path, pid_t child, int pipe_end, normd_err
     return normd_base_damaged(path, error, "looking through it ended by signal %d", by_signal);
 }
 
-normd_status normd_base_verify(const char *path, normd_error *error)
+normd_status normd_base_verify(const char *path, int lock, normd_error *error)
 {
     struct stat file;
     if (stat(path, &file) != 0) {
@@ -142,7 +141,7 @@ normd_status normd_base_verify(const char *path, normd_error *error)
     }
     pid_t parent = getpid(), child = fork();
     if (child == 0) {
-        be_the_child(path, file.st_size, parent, ends[1]);
+        be_the_child(path, file.st_size, parent, lock, ends[1]);
     }
     close(ends[1]);
     normd_status status = child < 0

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0600, PID_BYTES = 32 };
+enum { FILE_MODE = 0600, PID_BYTES = 32, MOST_TRIES = 50 };
 
 /* The kernel gives the lock up with the process, whichever way it ends; the number in the file only
    tells whom to look for. */
@@ -39,6 +40,19 @@ static void write_process(int file)
     }
 }
 
+/* A process that was killed a moment ago may not be gone yet, nor its child that looked through the
+   base: a restart waits for them a little. */
+static int take_lock(int file, int kind)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    int code = flock(file, kind | LOCK_NB) == 0 ? 0 : errno;
+    for (int i = 0; i < MOST_TRIES && (code == EWOULDBLOCK || code == EINTR); i++) {
+        nanosleep(&pause, NULL);
+        code = flock(file, kind | LOCK_NB) == 0 ? 0 : errno;
+    }
+    return code;
+}
+
 normd_status normd_directory_lock(normd_directory *directory, normd_error *error)
 {
     bool alone = !directory->read_only;
@@ -49,11 +63,12 @@ normd_status normd_directory_lock(normd_directory *directory, normd_error *error
                            directory->path, strerror(errno))
                      : NORMD_OK;
     }
-    if (flock(file, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
-        normd_status status = errno == EWOULDBLOCK ? in_use(directory, file, error)
-                                                   : normd_error_set(error, NORMD_STORE_FAILED,
-                                                         "%s/lock: cannot be locked: %s",
-                                                         directory->path, strerror(errno));
+    int code = take_lock(file, alone ? LOCK_EX : LOCK_SH);
+    if (code != 0) {
+        normd_status status = code == EWOULDBLOCK ? in_use(directory, file, error)
+                                                  : normd_error_set(error, NORMD_STORE_FAILED,
+                                                        "%s/lock: cannot be locked: %s",
+                                                        directory->path, strerror(code));
         close(file);
         return status;
     }

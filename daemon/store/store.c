@@ -40,8 +40,9 @@ static normd_status begin_epoch(normd_store *store, normd_error *error)
 
 static normd_status open_base(normd_store *store, normd_error *error)
 {
-    normd_base_options options = {
-        .path = store->directory.base, .read_only = store->options.read_only};
+    normd_base_options options = {.path = store->directory.base,
+        .read_only = store->options.read_only,
+        .lock = store->directory.lock};
     normd_status status = normd_base_open(&options, &store->base, error);
     if (status != NORMD_OK) {
         return status;
