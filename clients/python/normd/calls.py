@@ -23,6 +23,15 @@ import numpy as np
 
 from normd import results
 
+# The methods that change a session or the set of sessions.
+MUTATIONS = frozenset(
+    (
+        "session.create", "session.delete", "session.import", "session.convert", "session.copy",
+        "optimizer.set", "train", "forward", "backward", "step",
+        "stats.reset", "stats.recalibrate", "stats.freeze", "stats.thaw",
+    )
+)
+
 Result = TypeVar("Result")
 Layers = List[Mapping[str, Any]]
 Named = Union[str, Mapping[str, Any]]

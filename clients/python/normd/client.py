@@ -4,34 +4,49 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Type, TypeVar
+from typing import Any, Dict, List, Optional, Type, TypeVar, Union
 
 from normd import calls, errors, results
 from normd.calls import Named
-from normd.connection import Connection, Reply
-from normd.connection import connect as _connect
+from normd.connection import Address
+from normd.exchange import Exchange
 from normd.pipeline import Future, Pipeline
+from normd.request import Request
 from normd.session import Session
 
 DEFAULT_PORT = 6676
 DEFAULT_TIMEOUT = 60.0
+DEFAULT_DEADLINE = 60.0
 
 Result = TypeVar("Result")
 
 
-class Client:
-    """A connection to a daemon, made again by the next call after it was lost, until close().
+class _Default:
+    """Stands for the client's own deadline, since None is a deadline, too."""
 
-    Nothing is ever sent twice: after ConnectionLost or Timeout the caller decides, because the
-    request may have been done.
+
+DEFAULT = _Default()
+Deadline = Union[float, None, _Default]
+
+
+class Client:
+    """A daemon, over as many connections as it takes, until close().
+
+    A call is tried until its deadline: while there is no connection, when one ends, and when the
+    daemon answers BUSY, STORE_FAILED or SHUTTING_DOWN. Mutations carry the client's name and a
+    number, by which the daemon applies each exactly once; the package's README says what is
+    promised, and what is not.
 
     Any thread may call. There is one lock: a call holds it from its first byte sent to its last
     byte received, so calls of several threads run one after another. For calls side by side, give
-    each thread a client, or use a pipeline.
+    each thread a client, or use a pipeline. A client belongs to the process that made it: after a
+    fork, make a new one.
 
     Arrays: anything that np.asarray takes. C-contiguous little-endian arrays are sent without a
-    copy; large answers are received into the memory of the array that is returned.
+    copy; large answers are received into the memory of the array that is returned. What is
+    submitted, for an answer later on, is copied, because it may have to be sent again.
     """
 
     def __init__(
@@ -41,15 +56,24 @@ class Client:
         *,
         unix: Optional[str] = None,
         timeout: Optional[float] = DEFAULT_TIMEOUT,
+        deadline: Optional[float] = DEFAULT_DEADLINE,
+        client: Optional[str] = None,
+        exactly_once: bool = True,
+        wait: bool = False,
     ) -> None:
-        """Connects. `timeout` is in seconds and counts for each call; None waits for ever."""
-        self._host = host
-        self._port = port
-        self._unix = unix
-        self._timeout = timeout
+        """Connects, in one attempt; with `wait`, until the deadline.
+
+        `deadline`: the seconds for a call with all its attempts; None is for ever. `timeout`: for
+        one attempt to connect, and how long the daemon may be silent before the connection counts
+        as lost. `client`: a name of 1 to 128 bytes that nobody else uses at the same time, whose
+        numbers go on where they were; by default a new one. `exactly_once=False` sends no numbers:
+        then a mutation whose connection ends is not sent again.
+        """
+        self._deadline = deadline
         self._lock = threading.Lock()
         self._closed = False
-        self._connection: Optional[Connection] = _connect(host, port, unix, timeout)
+        self._exchange = Exchange(Address(host, port, unix), timeout, client, exactly_once)
+        self._exchange.connect(self._until(), wait)
 
     def __enter__(self) -> Client:
         return self
@@ -62,6 +86,11 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """The name under which the daemon counts this client's mutations."""
+        return self._exchange.numbers.name
+
     def close(self) -> None:
         """Closes the connection for good: later calls raise ClientClosed.
 
@@ -69,41 +98,43 @@ class Client:
         """
         with self._lock:
             self._closed = True
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._exchange.close()
 
     # ---- Any call ----
 
-    def run(self, call: calls.Call[Result]) -> Result:
-        """Sends one call and waits for its answer."""
+    def run(self, call: calls.Call[Result], deadline: Deadline = DEFAULT) -> Result:
+        """Sends one call and waits for its answer; `deadline` in seconds, for this call alone."""
+        until = self._until(deadline)
         with self._lock:
-            connection = self._connected()
-            reply = connection.send(call.method, call.fields, self._timeout)
-            answer = connection.wait(reply, self._timeout)
+            self._check_open()
+            request = self._exchange.submit(call.method, call.fields, until, keep=False)
+            answer = self._exchange.wait(request, until)
         return call.parse(answer)
 
-    def submit(self, call: calls.Call[Result]) -> Future[Result]:
+    def submit(self, call: calls.Call[Result], deadline: Deadline = DEFAULT) -> Future[Result]:
         """Sends one call of normd.calls; its answer is waited for by the future."""
+        until = self._until(deadline)
         with self._lock:
-            connection = self._connected()
-            reply = connection.send(call.method, call.fields, self._timeout)
-        return Future(self, connection, reply, call)
+            self._check_open()
+            request = self._exchange.submit(call.method, call.fields, until, keep=True)
+        return Future(self, request, call)
 
     def pipeline(self) -> Pipeline:
         """Many calls in flight: `with client.pipeline() as p: p.train(...)`."""
         return Pipeline(self)
 
-    def _connected(self) -> Connection:
+    def _check_open(self) -> None:
         if self._closed:
             raise errors.ClientClosed("this client is closed; make a new one with normd.connect()")
-        if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._host, self._port, self._unix, self._timeout)
-        return self._connection
 
-    def _wait(self, connection: Connection, reply: Reply) -> Any:
+    def _until(self, deadline: Deadline = DEFAULT) -> Optional[float]:
+        """The moment that so many seconds from now is."""
+        seconds = self._deadline if isinstance(deadline, _Default) else deadline
+        return None if seconds is None else time.monotonic() + seconds
+
+    def _wait(self, request: Request, until: Optional[float]) -> Any:
         with self._lock:
-            return connection.wait(reply, self._timeout)
+            return self._exchange.wait(request, until)
 
     # ---- The daemon ----
 
@@ -342,6 +373,19 @@ def connect(
     port: int = DEFAULT_PORT,
     unix: Optional[str] = None,
     timeout: Optional[float] = DEFAULT_TIMEOUT,
+    deadline: Optional[float] = DEFAULT_DEADLINE,
+    client: Optional[str] = None,
+    exactly_once: bool = True,
+    wait: bool = False,
 ) -> Client:
-    """A client that is connected; use it in a `with` statement."""
-    return Client(host, port, unix=unix, timeout=timeout)
+    """A client that is connected; use it in a `with` statement. See Client for the options."""
+    return Client(
+        host,
+        port,
+        unix=unix,
+        timeout=timeout,
+        deadline=deadline,
+        client=client,
+        exactly_once=exactly_once,
+        wait=wait,
+    )

@@ -53,6 +53,11 @@ class Decoder:
         self._begin = 0
         self._end = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether bytes of the next value are here."""
+        return self._begin < self._end
+
     def read(self) -> Any:
         """The next value; arrays (maps with "nd") become NumPy arrays that own their memory."""
         return self._value(0)

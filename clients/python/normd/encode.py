@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import Any, Dict, List, Mapping, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import msgpack
 import numpy as np
@@ -87,25 +87,51 @@ class _Pieces:
         return self.done + [tail] if tail else self.done
 
 
-def request(message_id: int, method: str, fields: Mapping[str, Any]) -> List[Piece]:
-    """The request `[0, id, method, [fields]]`; fields that are None are left out.
+class Body:
+    """The fields of a request, encoded once however often they are sent.
 
-    The pieces refer to the arrays among `fields`, which must not change until they are sent.
+    The pieces refer to the arrays among `fields`, which must not change while they may be sent
+    again; with `keep` they are copies.
     """
-    pieces = _Pieces()
-    given = {name: value for name, value in fields.items() if value is not None}
-    pieces.packer.pack_array_header(4)
-    pieces.packer.pack(0)
-    pieces.packer.pack(message_id)
-    pieces.packer.pack(method)
-    pieces.packer.pack_array_header(1)
-    pieces.packer.pack_map_header(len(given))
-    for name, value in given.items():
-        pieces.packer.pack(name)
-        if isinstance(value, np.ndarray):
-            pieces.array(as_wire_array(value))
-        elif isinstance(value, (bytes, bytearray, memoryview)):
-            pieces.payload(memoryview(value).cast("B"))
-        else:
-            pieces.packer.pack(value)
-    return pieces.finish()
+
+    def __init__(self, fields: Mapping[str, Any], keep: bool = False) -> None:
+        pieces = _Pieces()
+        given = {name: value for name, value in fields.items() if value is not None}
+        for name, value in given.items():
+            pieces.packer.pack(name)
+            if isinstance(value, np.ndarray):
+                pieces.array(as_wire_array(value))
+            elif isinstance(value, (bytes, bytearray, memoryview)):
+                pieces.payload(memoryview(value).cast("B"))
+            else:
+                pieces.packer.pack(value)
+        self.count = len(given)
+        self.pieces = pieces.finish()
+        if keep:
+            self.pieces = [bytes(piece) for piece in self.pieces]
+
+
+def message(
+    message_id: int, method: str, body: Body, more: Optional[Mapping[str, Any]] = None
+) -> List[Piece]:
+    """The request `[0, id, method, [fields]]`, `more` in front of the fields of the body."""
+    packer = msgpack.Packer(autoreset=False)
+    more = more or {}
+    packer.pack_array_header(4)
+    packer.pack(0)
+    packer.pack(message_id)
+    packer.pack(method)
+    packer.pack_array_header(1)
+    packer.pack_map_header(len(more) + body.count)
+    for name, value in more.items():
+        packer.pack(name)
+        packer.pack(value)
+    head = packer.bytes()
+    if body.pieces and isinstance(body.pieces[0], bytes):
+        return [head + body.pieces[0], *body.pieces[1:]]
+    return [head, *body.pieces]
+
+
+def request(message_id: int, method: str, fields: Mapping[str, Any]) -> List[Piece]:
+    """A request that is sent once; fields that are None are left out."""
+    return message(message_id, method, Body(fields))

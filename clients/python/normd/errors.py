@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong: one exception a code of the protocol, and three for the connection."""
+"""What can go wrong: one exception a code of the protocol, and four for the connection."""
 
 from __future__ import annotations
 
-from typing import Dict, Type
+from typing import Dict, Optional, Type
 
 
 class Error(Exception):
     """The base of all errors of this package.
 
-    `code` is the daemon's word ("BAD_SHAPE"), `message` its sentence.
+    `code` is the daemon's word ("BAD_SHAPE"), `message` its sentence. `applied` says whether the
+    mutation that failed changed anything: False, no; None, that is not known. Of calls that change
+    nothing it is False.
     """
 
     code = "ERROR"
+    applied: Optional[bool] = False
 
     def __init__(self, message: str, code: str = "") -> None:
         if code:
@@ -22,21 +25,27 @@ class Error(Exception):
 
 
 class ConnectionLost(Error):
-    """The connection could not be made or ended; the next call makes a new one.
+    """The connection could not be made, or ended while a mutation without a number was on its way.
 
-    A request that was not answered may have been done or not.
+    `applied` is None when the mutation may have been applied. The next call connects anew.
     """
 
     code = "CONNECTION_LOST"
 
 
 class Timeout(Error):
-    """The answer did not come in time; the connection was closed.
-
-    The request may have been done or not.
-    """
+    """The answer did not come in time; the connection was closed. `applied` as of ConnectionLost."""
 
     code = "TIMEOUT"
+
+
+class DeadlineExceeded(Timeout):
+    """The call's deadline passed, whatever was tried. None for `applied`: it may have been applied.
+
+    The daemon then applies it at most once; nothing sends it again.
+    """
+
+    code = "DEADLINE_EXCEEDED"
 
 
 class ClientClosed(Error):
@@ -160,6 +169,8 @@ class Internal(Error):
 
 
 _BY_CODE: Dict[str, Type[Error]] = {kind.code: kind for kind in Error.__subclasses__()}
+# The daemon did nothing, and may do it when it is asked again.
+RETRIED = (Busy, StoreFailed, ShuttingDown)
 
 
 def from_wire(error: object) -> Error:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, List, Optional, Type, TypeVar
 
 from normd import calls, results
-from normd.connection import Connection, Reply
+from normd.request import Request
 
 if TYPE_CHECKING:
     from normd.client import Client
@@ -18,22 +18,22 @@ Result = TypeVar("Result")
 class Future(Generic[Result]):
     """An answer that may still be on its way."""
 
-    def __init__(
-        self, client: Client, connection: Connection, reply: Reply, call: calls.Call[Result]
-    ) -> None:
+    def __init__(self, client: Client, request: Request, call: calls.Call[Result]) -> None:
         self._client = client
-        self._connection = connection
-        self._reply = reply
+        self._request = request
         self._call = call
 
     @property
     def done(self) -> bool:
         """Whether result() would give its answer at once."""
-        return self._reply.done
+        return self._request.done
 
     def result(self) -> Result:
-        """Waits for the answer; raises what the call would have raised."""
-        return self._call.parse(self._client._wait(self._connection, self._reply))
+        """Waits for the answer, until the client's deadline; raises what the call would raise."""
+        return self._result(self._client._until())
+
+    def _result(self, until: Optional[float]) -> Result:
+        return self._call.parse(self._client._wait(self._request, until))
 
 
 class Pipeline:
@@ -65,11 +65,12 @@ class Pipeline:
         return future
 
     def wait(self) -> None:
-        """Waits for every answer so far; raises the first error."""
+        """Waits for every answer so far, all by one deadline; raises the first error."""
         first: Optional[Exception] = None
+        until = self._client._until()
         for future in self._futures:
             try:
-                future.result()
+                future._result(until)
             except Exception as error:  # noqa: BLE001 - kept to be raised below
                 first = first or error
         self._futures.clear()

@@ -9,12 +9,17 @@ import numpy as np
 
 
 class Hello(NamedTuple):
-    """The daemon's introduction; `limits` says what one message may be."""
+    """The daemon's introduction; `limits` says what one message may be.
+
+    `seq`: the number of the newest mutation of the client named in the call (0: it is not known);
+    None without a name.
+    """
 
     server: str
     version: str
     protocol: int
     limits: Dict[str, int]
+    seq: Optional[int] = None
 
 
 class ServerInfo(NamedTuple):

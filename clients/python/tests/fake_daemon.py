@@ -30,31 +30,53 @@ def as_array(fields: Dict[str, Any]) -> np.ndarray:
 class FakeDaemon:
     """Listens on a free port. `answer(request) -> bytes` gives what is sent back; None hangs up.
 
-    `requests` keeps what came. `connections` counts.
+    `requests` keeps what came. `connections` counts. A `hello` is answered here, as by a daemon that
+    does not count mutations, and kept apart, unless `greets` is false.
     """
 
-    def __init__(self, answer: Callable[[List[Any]], Optional[bytes]]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[List[Any]], Optional[bytes]],
+        greets: bool = True,
+        port: int = 0,
+    ) -> None:
         self.answer = answer
+        self.greets = greets
         self.requests: List[List[Any]] = []
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._listeners: List[socket.socket] = []
+        self._threads: List[threading.Thread] = []
+        self.port = self._listen(socket.create_server(("127.0.0.1", port))).getsockname()[1]
+
+    def listen_unix(self, path: str) -> None:
+        """Listens on a Unix socket as well."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(path)
+        listener.listen()
+        self._listen(listener)
+
+    def _listen(self, listener: socket.socket) -> socket.socket:
+        thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+        thread.start()
+        self._listeners.append(listener)
+        self._threads.append(thread)
+        return listener
 
     def __enter__(self) -> FakeDaemon:
         return self
 
     def __exit__(self, *_: object) -> None:
         # A thread that is inside accept() is not woken by close(), but by shutdown().
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(10)
+        for listener in self._listeners:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for thread in self._threads:
+            thread.join(10)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -70,6 +92,9 @@ class FakeDaemon:
                         return
                     unpacker.feed(data)
                     for request in unpacker:
+                        if self.greets and request[2] == "hello":
+                            sock.sendall(result(request, {"server": "normd"}))
+                            continue
                         self.requests.append(request)
                         reply = self.answer(request)
                         if reply is None:

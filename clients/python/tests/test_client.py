@@ -154,7 +154,10 @@ def test_a_session_fills_its_name_into_each_call():
 def test_each_code_is_an_exception_of_its_own():
     kinds = [kind for kind in normd.Error.__subclasses__()]
     assert len(kinds) == 22
+    again = (normd.Busy, normd.StoreFailed, normd.ShuttingDown)
     for kind in kinds:
+        if kind in again:
+            continue
         with FakeDaemon(lambda request, kind=kind: error(request, f"{kind.code} x: no")) as daemon:
             with normd.connect(port=daemon.port) as client, pytest.raises(kind) as caught:
                 client.ping()
