@@ -105,6 +105,21 @@ client_answer *client_answer_create(normd_message *message, normd_error *error)
     return answer;
 }
 
+client_answer *client_answer_of_failure(const client_request *request)
+{
+    client_answer *answer = calloc(1, sizeof *answer);
+    if (answer == NULL || !msgpack_zone_init(&answer->zone, MSGPACK_ZONE_CHUNK_SIZE)) {
+        free(answer);
+        return NULL;
+    }
+    answer->answer.id = (uint32_t)request->order;
+    answer->answer.refused = true;
+    answer->answer.applied =
+        request->uncertain ? NORMD_CLIENT_APPLIED_UNKNOWN : NORMD_CLIENT_APPLIED_NO;
+    normd_error_set(&answer->answer.error, NORMD_INTERNAL, "%s", request->reason);
+    return answer;
+}
+
 void normd_client_answer_free(normd_client_answer *answer)
 {
     if (answer == NULL) {

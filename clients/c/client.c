@@ -25,6 +25,10 @@ normd_client *normd_client_adopt(int socket)
     client->last = &client->first;
     msgpack_sbuffer_init(&client->head.bytes);
     msgpack_packer_init(&client->packer, &client->head, normd_write_append);
+    msgpack_sbuffer_init(&client->prefix.bytes);
+    msgpack_packer_init(&client->prefix_packer, &client->prefix, normd_write_append);
+    client->counting = CLIENT_COUNTING_OFF;
+    client->allowance = SIZE_MAX;
     client->assembler = normd_assembler_create(&client->limits, &client_payload_memory);
     if (client->assembler == NULL) {
         free(client);
@@ -48,7 +52,10 @@ void normd_client_close(normd_client *client)
     }
     normd_assembler_destroy(client->assembler);
     msgpack_sbuffer_destroy(&client->head.bytes);
-    free(client->expected);
+    msgpack_sbuffer_destroy(&client->prefix.bytes);
+    client_queue_free(client, &client->waiting);
+    client_queue_free(client, &client->in_flight);
+    client_queue_free(client, &client->failed);
     free(client);
 }
 
@@ -60,11 +67,6 @@ void normd_client_set_timeout(normd_client *client, double seconds)
 bool normd_client_connected(const normd_client *client)
 {
     return client->socket >= 0;
-}
-
-size_t normd_client_in_flight(const normd_client *client)
-{
-    return client->expected_count + client->kept;
 }
 
 __attribute__((format(printf, 2, 0))) static void set_error(
@@ -86,18 +88,36 @@ normd_client_status client_fail(
     return status;
 }
 
+static void lose(normd_client *client, bool for_good, normd_error *error)
+{
+    if (client->socket >= 0) {
+        close(client->socket);
+        client->socket = -1;
+    }
+    client_settle_lost(client, for_good);
+    if (error != NULL) {
+        *error = client->lost;
+    }
+}
+
 normd_client_status client_lose(normd_client *client, normd_error *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     set_error(&client->lost, format, arguments);
     va_end(arguments);
-    close(client->socket);
-    client->socket = -1;
-    client->expected_count = 0;
-    if (error != NULL) {
-        *error = client->lost;
-    }
+    lose(client, false, error);
+    return NORMD_CLIENT_DISCONNECTED;
+}
+
+normd_client_status client_lose_for_good(
+    normd_client *client, normd_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(&client->lost, format, arguments);
+    va_end(arguments);
+    lose(client, true, error);
     return NORMD_CLIENT_DISCONNECTED;
 }
 

@@ -129,14 +129,18 @@ static normd_client_status dial_tcp(
     return NORMD_CLIENT_OK;
 }
 
+normd_client_status client_dial(
+    const char *address, int64_t deadline, int *socket, normd_error *error)
+{
+    return strncmp(address, "unix:", 5) == 0 ? dial_unix(address + 5, deadline, socket, error)
+                                             : dial_tcp(address, deadline, socket, error);
+}
+
 normd_client_status normd_client_connect(
     const char *address, double seconds, normd_client **client, normd_error *error)
 {
-    int64_t deadline = normd_clock_deadline(seconds);
     int fd;
-    normd_client_status status = strncmp(address, "unix:", 5) == 0
-                                     ? dial_unix(address + 5, deadline, &fd, error)
-                                     : dial_tcp(address, deadline, &fd, error);
+    normd_client_status status = client_dial(address, normd_clock_deadline(seconds), &fd, error);
     if (status != NORMD_CLIENT_OK) {
         return status;
     }

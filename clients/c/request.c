@@ -4,9 +4,8 @@
 void normd_client_begin(normd_client *client, const char *method, uint32_t fields)
 {
     msgpack_sbuffer_clear(&client->head.bytes);
-    client->splices = 0;
     client->head.failed = false;
-    normd_write_request(&client->packer, client->next_id, method, fields);
+    client->begun = (client_fields){.method = method, .count = fields, .splice = client->splice};
 }
 
 msgpack_packer *normd_client_put(normd_client *client, const char *key)
@@ -38,12 +37,12 @@ void normd_client_put_bool(normd_client *client, const char *key, bool value)
 /* Whether bytes of this size are worth a splice and one is free. */
 static bool can_splice(const normd_client *client, size_t size)
 {
-    return size >= CLIENT_SPLICE_BYTES && client->splices < CLIENT_MAX_SPLICES;
+    return size >= CLIENT_SPLICE_BYTES && client->begun.splices < CLIENT_MAX_SPLICES;
 }
 
 static void splice(normd_client *client, const void *data, size_t size)
 {
-    client->splice[client->splices++] =
+    client->splice[client->begun.splices++] =
         (client_splice){.at = client->head.bytes.size, .data = data, .size = size};
 }
 

@@ -3,35 +3,55 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "clients/c/clock.h"
+enum { MAX_VECTORS = 2 * CLIENT_MAX_SPLICES + 2 };
 
-enum { MAX_VECTORS = 2 * CLIENT_MAX_SPLICES + 1 };
+static struct iovec part_of(const void *data, size_t size)
+{
+    struct iovec vector = {.iov_len = size};
+    /* iovec has no const form; sendmsg only reads. */
+    memcpy(&vector.iov_base, &data, sizeof data);
+    return vector;
+}
 
-/* The parts of the begun request in their order; returns how many. */
-static size_t gather(const normd_client *client, struct iovec vector[static MAX_VECTORS])
+/* The parts of a request in their order; returns how many. */
+static size_t gather(const normd_client *client, const client_fields *fields,
+    struct iovec vector[static MAX_VECTORS])
 {
     size_t count = 0;
     size_t from = 0;
-    for (size_t k = 0; k < client->splices; k++) {
-        const client_splice *part = &client->splice[k];
-        vector[count++] =
-            (struct iovec){.iov_base = client->head.bytes.data + from, .iov_len = part->at - from};
-        /* iovec has no const form; sendmsg only reads. */
-        vector[count].iov_len = part->size;
-        memcpy(&vector[count].iov_base, &part->data, sizeof part->data);
-        count++;
+    vector[count++] = part_of(client->prefix.bytes.data, client->prefix.bytes.size);
+    for (size_t k = 0; k < fields->splices; k++) {
+        const client_splice *part = &fields->splice[k];
+        vector[count++] = part_of(fields->head + from, part->at - from);
+        vector[count++] = part_of(part->data, part->size);
         from = part->at;
     }
-    if (from < client->head.bytes.size) {
-        vector[count++] = (struct iovec){
-            .iov_base = client->head.bytes.data + from, .iov_len = client->head.bytes.size - from};
+    if (from < fields->head_size) {
+        vector[count++] = part_of(fields->head + from, fields->head_size - from);
     }
     return count;
+}
+
+/* Writes what stands before the fields: the id, the method, and the number of a mutation. */
+static bool write_prefix(normd_client *client, const client_request *request)
+{
+    msgpack_packer *packer = &client->prefix_packer;
+    uint32_t more = request->number != 0 ? 2 : 0;
+    msgpack_sbuffer_clear(&client->prefix.bytes);
+    client->prefix.failed = false;
+    normd_write_request(
+        packer, (uint32_t)request->order, request->fields.method, request->fields.count + more);
+    if (more > 0) {
+        normd_write_str(packer, "client");
+        normd_write_str(packer, client->numbers.name);
+        normd_write_str(packer, "seq");
+        msgpack_pack_uint64(packer, request->number);
+    }
+    return !client->prefix.failed;
 }
 
 static void advance(struct msghdr *message, size_t sent)
@@ -87,47 +107,41 @@ static normd_client_status send_all(
     return NORMD_CLIENT_OK;
 }
 
-static bool expect(normd_client *client, uint32_t id)
-{
-    if (client->expected_count == client->expected_capacity) {
-        size_t capacity = client->expected_capacity == 0 ? 16 : client->expected_capacity * 2;
-        uint32_t *grown = realloc(client->expected, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        client->expected = grown;
-        client->expected_capacity = capacity;
-    }
-    client->expected[client->expected_count++] = id;
-    return true;
-}
-
 normd_client_status client_send(
-    normd_client *client, int64_t deadline, uint32_t *id, normd_error *error)
+    normd_client *client, client_request *request, int64_t deadline, normd_error *error)
 {
-    if (client->socket < 0) {
-        if (error != NULL) {
-            *error = client->lost;
-        }
-        return NORMD_CLIENT_DISCONNECTED;
+    if (request->mutation && client->counting == CLIENT_COUNTING_ON && request->number == 0) {
+        request->number = client_numbers_take(&client->numbers);
     }
-    uint32_t request = client->next_id;
-    if (client->head.failed || !expect(client, request)) {
+    if (!write_prefix(client, request)) {
         return client_fail(error, NORMD_CLIENT_FAILED, "out of memory");
     }
+    client_queue_take(&client->waiting, request);
+    client_queue_put(&client->in_flight, request);
+    request->in_flight = true;
     struct iovec vector[MAX_VECTORS];
-    struct msghdr message = {.msg_iov = vector, .msg_iovlen = gather(client, vector)};
-    client->next_id++;
+    struct msghdr message = {
+        .msg_iov = vector, .msg_iovlen = gather(client, &request->fields, vector)};
+    /* Answers come in while it is sent; even one to this request must not free it meanwhile. */
+    client->sending = request;
     normd_client_status status = send_all(client, &message, deadline, error);
-    if (status != NORMD_CLIENT_OK) {
-        normd_client_forget(client, request);
+    client->sending = NULL;
+    if (client->sending_ended) {
+        client->sending_ended = false;
+        client_request_free(client, request);
         return status;
     }
-    *id = request;
-    return NORMD_CLIENT_OK;
-}
-
-normd_client_status normd_client_submit(normd_client *client, uint32_t *id, normd_error *error)
-{
-    return client_send(client, normd_clock_deadline(client->timeout), id, error);
+    if (status != NORMD_CLIENT_OK || !request->in_flight) {
+        if (request->in_flight) { /* nothing of it was sent */
+            client_queue_take(&client->in_flight, request);
+            client_queue_put(&client->waiting, request);
+            request->in_flight = false;
+        }
+        return status;
+    }
+    request->sent = request->whole = true;
+    if (!client->retry) {
+        request->fields.head = NULL;
+    }
+    return status;
 }

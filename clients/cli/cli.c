@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "clients/cli/cli.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,11 @@ normd_cli_exit normd_cli_report(normd_client_status status, const normd_error *e
 normd_cli_exit normd_cli_connect(const normd_cli *cli, normd_client **client)
 {
     normd_error error;
-    return normd_cli_report(
-        normd_client_connect(cli->address, cli->timeout, client, &error), &error);
+    normd_client_options options = NORMD_CLIENT_OPTIONS_DEFAULT;
+    options.wait = cli->wait;
+    /* A long step is no silence: only the deadline ends it. */
+    options.deadline_ms = options.timeout_ms = (uint64_t)ceil(cli->timeout * 1e3);
+    return normd_cli_report(normd_client_open(cli->address, &options, client, &error), &error);
 }
 
 normd_cli_exit normd_cli_call(normd_client *client, normd_client_answer **answer)

@@ -19,7 +19,7 @@ typedef enum normd_cli_exit {
 typedef struct normd_cli {
     char address[320];
     double timeout;
-    bool json, ascii;
+    bool wait, json, ascii;
 } normd_cli;
 
 /* One command. `run` is called with between `least` and `most` words in arguments->rest. */

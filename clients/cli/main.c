@@ -7,13 +7,15 @@
 #include "clients/cli/help.h"
 #include "clients/cli/show/terminal.h"
 
-enum { HOST, PORT, UNIX, TIMEOUT, JSON, ASCII, VERSION, GLOBAL_ROWS };
+enum { HOST, PORT, UNIX, TIMEOUT, WAIT, JSON, ASCII, VERSION, GLOBAL_ROWS };
 
 static const normd_argument globals[GLOBAL_ROWS] = {
     [HOST] = {"host", "H", "the daemon's host (127.0.0.1)"},
     [PORT] = {"port", "P", "its port (6676)"},
     [UNIX] = {"unix", "PATH", "its Unix socket, instead of host and port"},
-    [TIMEOUT] = {"timeout", "S", "seconds that each call may take (60); 0 waits for ever"},
+    [TIMEOUT] = {"timeout", "S",
+        "seconds for each call, tried again while the daemon restarts (60); 0: for ever"},
+    [WAIT] = {"wait", NULL, "wait for a daemon that is not there yet, as long as a call may take"},
     [JSON] = {"json", NULL, "answers as JSON on standard output, and nothing else"},
     [ASCII] = {"ascii", NULL, "no Unicode in plots and bars"},
     [VERSION] = {"version", NULL, "print the version"},
@@ -35,6 +37,7 @@ static normd_cli_exit read_globals(
     size_t port = normd_arguments_count(globals, arguments, PORT, 6676, 1, 65535, error);
     *cli = (normd_cli){
         .timeout = normd_arguments_number(globals, arguments, TIMEOUT, 60.0, 0.0, 1e6, error),
+        .wait = arguments->value[WAIT] != NULL,
         .json = arguments->value[JSON] != NULL,
         .ascii = arguments->value[ASCII] != NULL || !normd_terminal_is_utf8(),
     };
