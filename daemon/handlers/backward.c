@@ -35,6 +35,7 @@ static normd_status run(normd_request *request, normd_error *error)
         return status;
     }
     request->mutation.version = version;
+    request->mutation.step = arguments->step;
     answer(request, version, &dx);
     return NORMD_OK;
 }
