@@ -245,6 +245,7 @@ normd_status normd_server_start(
     };
     server->limits.message_bytes = settings->max_message_bytes;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write */
     raise_file_limit(&server->log, settings->max_connections);
     int result = uv_loop_init(&server->loop);
     if (result != 0) {
