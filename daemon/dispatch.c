@@ -69,6 +69,17 @@ static void change_again(normd_request *request)
     }
 }
 
+/* Behind a turn the next one may come to the committer first: they are told apart by tickets, which
+   are given while this turn is still the only one. */
+static void take_ticket(normd_request *request)
+{
+    normd_mutation *mutation = &request->mutation;
+    bool commits = request->status == NORMD_OK && mutation->kind != NORMD_MUTATION_NONE;
+    if (commits && mutation->kind != NORMD_MUTATION_MAKE) {
+        mutation->ticket = ++request->entry->durable->tickets;
+    }
+}
+
 /* A session's turn has come to this request. */
 static bool run_in_turn(normd_request *request)
 {
@@ -85,6 +96,7 @@ static bool run_in_turn(normd_request *request)
         normd_request_run(request);
     } else {
         change(request);
+        take_ticket(request);
     }
     return manages(request);
 }

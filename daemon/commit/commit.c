@@ -95,8 +95,61 @@ static void count(normd_durable *durable, uint64_t commits, bool failed)
     pthread_mutex_unlock(&durable->lock);
 }
 
+/* Whether its turn has come: turns of a session follow one another, but what they give away may
+   overtake. */
+static bool is_next(const normd_request *request)
+{
+    return request->mutation.ticket == 0 ||
+           request->mutation.ticket == request->entry->durable->taken + 1;
+}
+
+/* Takes those out of the list whose turn has come, in order; the others stay in it. */
+static normd_request *take_next(normd_request **list, normd_request **last)
+{
+    normd_request *taken = NULL;
+    normd_request **end = &taken;
+    for (normd_request **at = list; *at != NULL;) {
+        normd_request *request = *at;
+        if (!is_next(request)) {
+            at = &request->next;
+            continue;
+        }
+        if (request->mutation.ticket != 0) {
+            request->entry->durable->taken++;
+        }
+        *at = request->next;
+        request->next = NULL;
+        *end = request;
+        end = &request->next;
+        *last = request;
+    }
+    return taken;
+}
+
+/* What may be committed now; the rest waits for what it overtook, which is on its way. */
+static normd_request *in_order(normd_durable *durable, normd_request *first)
+{
+    normd_request **end = &durable->early;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = first;
+    normd_request *last = NULL;
+    normd_request *taken = take_next(&durable->early, &last);
+    for (normd_request *more = taken; durable->early != NULL && more != NULL;) {
+        normd_request *before = last;
+        more = take_next(&durable->early, &last);
+        before->next = more;
+    }
+    return taken;
+}
+
 void normd_durable_commit(normd_durable *durable, normd_request *first)
 {
+    first = in_order(durable, first);
+    if (first == NULL) {
+        return;
+    }
     normd_group *group = &durable->group;
     normd_error error;
     normd_error stale;

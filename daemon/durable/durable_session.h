@@ -29,8 +29,10 @@ typedef struct normd_durable_session {
        the next turn begins with going back to `image`, which stays until then. */
     atomic_uint epoch;
     unsigned running_epoch; /* of the state that the turns work on; theirs */
+    uint64_t tickets;       /* that they gave to mutations; theirs */
 
     /* The committer's from here on. */
+    uint64_t taken; /* the last ticket that came up */
     uint64_t order; /* of the last record */
     normd_kept_list *kept;
     uint64_t *replayable; /* the steps whose forward a recovery does again, in rising order */
