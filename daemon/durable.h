@@ -67,7 +67,11 @@ normd_status normd_durable_copy(normd_durable *durable, const char *name, char *
 /* Figures for server.info. Any thread. */
 typedef struct normd_durable_figures {
     uint64_t commits, groups, failed_groups, checkpoints, failed_checkpoints, journal_bytes;
-    uint64_t recovered_records, recovered_cut_bytes;
+    uint64_t starts; /* of the store, this one counted if it is one */
+    uint64_t recovered_rows, recovered_row_bytes;
+    uint64_t recovered_records, recovered_record_bytes;
+    uint64_t recovered_again; /* requests that were done again */
+    uint64_t recovered_cut_bytes;
     double recovery_seconds;
 } normd_durable_figures;
 void normd_durable_read_figures(normd_durable *durable, normd_durable_figures *figures);

@@ -29,7 +29,8 @@ int main(int argc, char *argv[])
         if (normd_check_store(&settings, stdout, &error) == NORMD_OK) {
             return EXIT_SUCCESS;
         }
-        fprintf(stderr, "normd: %s\n", error.message);
+        fprintf(stderr, "normd: %s\nnormd: nothing was changed in %s\n", error.message,
+            settings.data_dir);
         return EXIT_FAILURE;
     }
     normd_server server;

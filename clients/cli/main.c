@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,6 +135,7 @@ static void hoist_globals(int argc, char **argv)
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write */
     hoist_globals(argc, argv);
     normd_arguments arguments;
     normd_error error = {.status = NORMD_OK};

@@ -82,7 +82,7 @@ struct normd_durable {
     /* The committer's, and the recovery's before it. */
     uint64_t last_id;
     normd_group group;
-    struct normd_request *early; /* came before others of their sessions; linked by next */
+    struct normd_request *early;  /* came before others of their sessions; linked by next */
     normd_durable_session *dirty; /* linked by next_dirty */
     size_t dirty_count;
     uint64_t replay_nanoseconds; /* of the requests in the journal */

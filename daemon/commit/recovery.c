@@ -81,17 +81,23 @@ static void report(normd_durable *durable, const normd_recovery *recovery,
     const normd_store_report *store, double seconds, size_t sessions)
 {
     const normd_log *log = durable->options.log;
-    durable->figures.recovered_records = store->records;
-    durable->figures.recovered_cut_bytes = store->cut_bytes;
-    durable->figures.recovery_seconds = seconds;
-    durable->figures.journal_bytes = normd_store_journal_bytes(durable->store);
+    normd_durable_figures *figures = &durable->figures;
+    figures->starts = normd_store_epoch(durable->store);
+    figures->recovered_rows = store->rows;
+    figures->recovered_row_bytes = store->row_bytes;
+    figures->recovered_records = store->records;
+    figures->recovered_record_bytes = store->record_bytes;
+    figures->recovered_again = recovery->records_done;
+    figures->recovered_cut_bytes = store->cut_bytes;
+    figures->recovery_seconds = seconds;
+    figures->journal_bytes = normd_store_journal_bytes(durable->store);
     normd_log_write(log, NORMD_LOG_INFO,
         "recovered %zu sessions in %.3f seconds: %llu rows of %llu bytes, %llu journal records of "
         "%llu bytes, %llu of them done again",
         sessions, seconds, (unsigned long long)store->rows, (unsigned long long)store->row_bytes,
         (unsigned long long)store->records, (unsigned long long)store->record_bytes,
         (unsigned long long)recovery->records_done);
-    if (store->cut_bytes > 0) {
+    if (store->cut_bytes > 0 && !durable->options.read_only) {
         normd_log_write(log, NORMD_LOG_WARNING,
             "the journal ended in %llu bytes that were never written whole, and are cut off",
             (unsigned long long)store->cut_bytes);
@@ -134,6 +140,9 @@ normd_status normd_durable_recover(normd_durable *durable, const normd_engine *e
     normd_status status = normd_store_read(durable->store, &reader, &store, error);
     if (status == NORMD_OK) {
         status = normd_recovery_begin_records(&recovery, error);
+    }
+    if (status == NORMD_OK) {
+        status = normd_recovery_check_whole(&recovery, error);
     }
     size_t sessions = HASH_COUNT(recovery.sessions);
     if (status == NORMD_OK) {

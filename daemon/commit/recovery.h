@@ -2,6 +2,8 @@
 #ifndef NORMD_DAEMON_COMMIT_RECOVERY_H
 #define NORMD_DAEMON_COMMIT_RECOVERY_H
 
+/* Out of memory must not end the process; recovered.c looks. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "daemon/commit/durable_state.h"
@@ -9,7 +11,7 @@
 
 /* A session on its way back. Its state is in `raw`, or in `live`, or the same in both. */
 typedef struct normd_recovered {
-    UT_hash_handle hh;
+    UT_hash_handle hh, by_name; /* by_name: while it is looked for names that come twice */
     uint64_t id;
     char *name;
     size_t name_length;
@@ -61,6 +63,8 @@ normd_status normd_recovery_check_base(normd_recovery *recovery, normd_error *er
 
 /* Once, between the rows and the records. */
 normd_status normd_recovery_begin_records(normd_recovery *recovery, normd_error *error);
+/* After the records: what must hold of sessions and clients together. STORE_FAILED. */
+normd_status normd_recovery_check_whole(normd_recovery *recovery, normd_error *error);
 /* A session that was deleted or replaced. */
 void normd_recovery_forget(normd_recovery *recovery, normd_recovered *session);
 

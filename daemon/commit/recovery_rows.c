@@ -10,7 +10,7 @@
 static normd_status damaged(normd_error *error, const char *what, uint64_t id)
 {
     return normd_error_set(error, NORMD_STORE_FAILED,
-        "the base is damaged: %s of session %" PRIu64
+        "base/data.mdb is damaged: %s of session %" PRIu64
         "; restore the directory from a copy made with normctl save",
         what, id);
 }
@@ -151,8 +151,8 @@ static normd_status read_client(
     normd_status status = normd_ledger_decode(recovery->durable->options.ledger, key.data, length,
         value.data, value.size, (uint64_t)now.tv_sec, error);
     if (status != NORMD_OK) {
-        normd_error_prefix(
-            error, "the base is damaged: client \"%.*s\": ", (int)length, (const char *)key.data);
+        normd_error_prefix(error, "base/data.mdb is damaged: client \"%.*s\": ", (int)length,
+            (const char *)key.data);
         return error->status = NORMD_STORE_FAILED;
     }
     return NORMD_OK;
@@ -186,27 +186,45 @@ static bool kept_is_whole(const normd_recovered *session, const normd_kept_row *
     bool mask =
         !row->has_mask || (row->mask_blob < session->blobs &&
                               session->blob[row->mask_blob].size == normd_array_bytes(&row->mask));
-    return parameters && statistics && x && mask;
+    return row->step <= session->last_step && parameters && statistics && x && mask;
+}
+
+/* What is missing of it, or NULL. */
+static const char *what_is_missing(const normd_recovery *recovery, const normd_recovered *session)
+{
+    static const char *const parts[NORMD_IMAGE_PARTS] = {"the parameters", "the statistics",
+        "the optimizer's slots", "the accumulated gradients", "the recalibration"};
+    if (session->id > recovery->durable->last_id) {
+        return "the id (it is above the last one that was given)";
+    }
+    if (session->description == NULL || session->description_have != session->description_size) {
+        return "a part of the description";
+    }
+    for (int part = 0; part < NORMD_IMAGE_PARTS; part++) {
+        if (session->raw[part].have != session->raw[part].size) {
+            return parts[part];
+        }
+    }
+    for (size_t i = 0; i < session->blobs; i++) {
+        if (session->blob[i].have != session->blob[i].size) {
+            return "a part of a kept step";
+        }
+    }
+    for (size_t i = 0; i < session->kept_count; i++) {
+        if (!kept_is_whole(session, &session->kept[i])) {
+            return "a kept step";
+        }
+    }
+    return NULL;
 }
 
 normd_status normd_recovery_check_base(normd_recovery *recovery, normd_error *error)
 {
     for (normd_recovered *session = recovery->sessions; session != NULL;
          session = session->hh.next) {
-        bool whole = session->description != NULL &&
-                     session->description_have == session->description_size &&
-                     session->id <= recovery->durable->last_id;
-        for (int part = 0; part < NORMD_IMAGE_PARTS; part++) {
-            whole = whole && session->raw[part].have == session->raw[part].size;
-        }
-        for (size_t i = 0; i < session->blobs; i++) {
-            whole = whole && session->blob[i].have == session->blob[i].size;
-        }
-        for (size_t i = 0; i < session->kept_count; i++) {
-            whole = whole && kept_is_whole(session, &session->kept[i]);
-        }
-        if (!whole) {
-            return damaged(error, "a part", session->id);
+        const char *missing = what_is_missing(recovery, session);
+        if (missing != NULL) {
+            return damaged(error, missing, session->id);
         }
         session->description[session->description_size] = '\0';
         session->base_description =

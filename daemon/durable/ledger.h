@@ -123,6 +123,13 @@ void normd_ledger_count(normd_ledger *ledger, size_t *clients, size_t *bytes);
 normd_status normd_ledger_restore(normd_ledger *ledger, const char *client, size_t length,
     uint64_t seq, uint64_t now_seconds, const normd_ledger_answer *answer, normd_error *error);
 
+/* Calls `visit` with the answer of each applied number whose row is kept. It may not call the
+   ledger. Ends with the first status that is not OK, which it returns. */
+normd_status normd_ledger_each(normd_ledger *ledger,
+    normd_status (*visit)(void *context, const char *client, size_t length, uint64_t seq,
+        const normd_ledger_answer *answer, normd_error *error),
+    void *context, normd_error *error);
+
 /* A client's applied rows as one value for the base; to be freed with free(). `*bytes` is NULL when
    there is nothing to keep: the client was forgotten, or never had anything applied, and its value
    is to be deleted if there is one. INTERNAL: out of memory. */

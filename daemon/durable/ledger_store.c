@@ -109,6 +109,27 @@ normd_status normd_ledger_restore(normd_ledger *ledger, const char *client, size
     return status;
 }
 
+normd_status normd_ledger_each(normd_ledger *ledger,
+    normd_status (*visit)(void *context, const char *client, size_t length, uint64_t seq,
+        const normd_ledger_answer *answer, normd_error *error),
+    void *context, normd_error *error)
+{
+    normd_status status = NORMD_OK;
+    pthread_mutex_lock(&ledger->mutex);
+    for (normd_ledger_client *client = ledger->table; client != NULL && status == NORMD_OK;
+         client = client->hh.next) {
+        for (size_t i = 0; i < NORMD_LEDGER_WINDOW && status == NORMD_OK; i++) {
+            const normd_ledger_row *row = client->rows[i];
+            if (row != NULL && row->applied) {
+                status = visit(
+                    context, client->name, client->name_length, row->seq, &row->answer, error);
+            }
+        }
+    }
+    pthread_mutex_unlock(&ledger->mutex);
+    return status;
+}
+
 /* ---- Checkpoints ---- */
 
 /* The last checkpoint succeeded: its values are in the base, and what was deleted is not. */

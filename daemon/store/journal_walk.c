@@ -246,6 +246,9 @@ normd_status normd_journal_walk_segment(normd_journal_walk *walk, uint64_t *end,
         if (status == NORMD_OK && frame.kind == NORMD_FRAME_RECORD) {
             normd_store_bytes record = {.data = payload, .size = (size_t)frame.length};
             status = walk->record(walk->context, record, error);
+            if (status == NORMD_STORE_FAILED) {
+                normd_error_prefix(error, "%s: offset %" PRIu64 ": ", walk->name.text, offset);
+            }
             walk->expected++;
             walk->report->records++;
             walk->report->record_bytes += frame.length;

@@ -113,8 +113,12 @@ normd_status normd_store_read(normd_store *store, const normd_store_reader *read
         .read_only = store->options.read_only,
         .note = store->options.note,
         .context = store->options.context};
-    return normd_journal_open(&options, normd_base_known(store->base)->first_segment,
+    status = normd_journal_open(&options, normd_base_known(store->base)->first_segment,
         reader->record, reader->context, report, &store->journal, error);
+    if (status == NORMD_STORE_FAILED) {
+        normd_error_prefix(error, "%s/", store->directory.path);
+    }
+    return status;
 }
 
 /* Recovery comes before all writing. */

@@ -24,7 +24,8 @@ def test_the_daemon_answers_every_general_call(client):
     assert client.ping() == "pong"
     hello, info = client.hello(), client.info()
     assert hello.server == "normd" and hello.version == info.version
-    assert None not in hello[:4] and None not in info
+    assert None not in hello[:4] and None not in info[:-1]
+    assert info.clients == 0 and info.store is None
 
 
 def test_a_session_goes_through_its_whole_life(client, name):

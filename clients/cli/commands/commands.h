@@ -25,7 +25,9 @@
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(convert)                                                                                     \
-    X(delete)
+    X(delete)                                                                                      \
+    X(save)                                                                                        \
+    X(check)
 
 #define NORMD_COMMAND_DECLARE(name) extern const normd_cli_command normd_command_##name;
 NORMD_COMMAND_MAP(NORMD_COMMAND_DECLARE)

@@ -76,6 +76,10 @@ def info() -> Call[results.ServerInfo]:
     return Call("server.info", {}, _fields_of(results.ServerInfo))
 
 
+def save(name: Optional[str] = None) -> Call[results.Save]:
+    return Call("server.save", {"name": name}, _fields_of(results.Save))
+
+
 def create(session: str, layers: Layers, **options: Any) -> Call[Dict[str, Any]]:
     return Call("session.create", {"session": session, "layers": layers, **options}, dict)
 

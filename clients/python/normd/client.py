@@ -150,6 +150,14 @@ class Client:
         """The daemon's version, load and limits."""
         return self.run(calls.info())
 
+    def save(self, name: Optional[str] = None) -> results.Save:
+        """Copies the daemon's data directory, with all sessions as they are, while they train.
+
+        The copy lies on the daemon's machine. `name` is the time unless it is given. A copy of that
+        name is never written over.
+        """
+        return self.run(calls.save(name))
+
     # ---- Sessions ----
 
     def create(

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
+
+from normd import files
 
 
 class Hello(NamedTuple):
@@ -24,7 +27,8 @@ class Hello(NamedTuple):
 
 class ServerInfo(NamedTuple):
     """The daemon's state: `uptime` in seconds, `bytes` held by the sessions, the instruction set in
-    use and those that the machine can run."""
+    use and those that the machine can run; `clients` whose mutations are remembered, and the
+    figures of the data directory, None where there is none."""
 
     version: str
     uptime: float
@@ -36,6 +40,16 @@ class ServerInfo(NamedTuple):
     sessions: int
     bytes: int
     limits: Dict[str, int]
+    clients: Optional[int] = None
+    store: Optional[Dict[str, Any]] = None
+
+
+class Save(NamedTuple):
+    """A copy of the daemon's data directory: where it lies on its machine, and its size."""
+
+    name: str
+    path: str
+    bytes: int
 
 
 class Export(NamedTuple):
@@ -48,6 +62,10 @@ class Export(NamedTuple):
     version: int
     data: bytes
     configuration: Optional[Dict[str, Any]] = None
+
+    def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Writes the file: whole, on the disk when this returns, or not at all."""
+        files.write_whole(path, self.data)
 
 
 class Import(NamedTuple):
