@@ -28,7 +28,7 @@ static normd_status take_head(void *context, const normd_record_head *head, norm
     if (head->order != recovery->session->order + 1) {
         return damaged(recovery, error, "a record is missing");
     }
-    if (head->version < recovery->session->version) {
+    if (head->kind != NORMD_RECORD_DELETE && head->version < recovery->session->version) {
         return damaged(recovery, error, "its version is older than the one before it");
     }
     return NORMD_OK;
