@@ -223,6 +223,22 @@ static normd_status parse(
 
 /* ---- Exactly once, on the loop ---- */
 
+/* A retry that is not done in a session's turn: of another body, or its session is gone, or there
+   is no memory for it now. */
+static void refuse_again(normd_request *request)
+{
+    normd_error error;
+    normd_status status = normd_once_check(request, &error);
+    if (status == NORMD_OK && request->status == NORMD_NO_SUCH_SESSION) {
+        status = normd_error_set(
+            &error, NORMD_CONTEXT_LOST, "seq: this was applied to a session that is there no more");
+    }
+    if (status != NORMD_OK) {
+        normd_request_fail(request, &error);
+    }
+    answer_now(request);
+}
+
 /* What was applied is answered from what is known of it; a request that cannot be read any more
    (its session is gone, say) was one when it was applied. */
 static void route_again(normd_request *request)
@@ -233,12 +249,9 @@ static void route_again(normd_request *request)
         if (request->status == NORMD_OK && request->method->id == known->method &&
             promise(request)) {
             normd_session_queue_push(&request->entry->queue, request);
-            return;
+        } else {
+            refuse_again(request);
         }
-        if (request->status == NORMD_OK && normd_once_check(request, &error) != NORMD_OK) {
-            normd_request_fail(request, &error);
-        }
-        answer_now(request);
         return;
     }
     request->status = NORMD_OK;
@@ -260,7 +273,9 @@ static void admit(normd_request *request)
         normd_ledger_admit(request->server->ledger, once->client, once->client_length, once->seq,
             uv_now(&request->server->loop) / 1000, request, &outcome, &once->row, &error);
     if (status != NORMD_OK) {
-        if (request->status == NORMD_OK) {
+        /* What the number says comes first: a client that was forgotten would else take a session
+           that is gone for a mutation that failed. */
+        if (request->status != NORMD_SHUTTING_DOWN) {
             normd_request_fail(request, &error);
         }
         answer_now(request);
@@ -302,6 +317,10 @@ bool normd_dispatch(normd_connection *connection, normd_message *message)
         normd_request_fail(request, &error);
     }
     if (request->once.asked) {
+        if (status != NORMD_OK) {
+            /* What was not moved into the request is gone with the message. */
+            normd_once_finish_hash(request);
+        }
         admit(request);
     } else if (status != NORMD_OK) {
         answer_now(request);
