@@ -31,7 +31,11 @@ static bool is_done_again(const normd_durable_session *session, const normd_requ
 {
     const normd_mutation *mutation = &request->mutation;
     const normd_image *from = session->group_image;
-    if (mutation->kind != NORMD_MUTATION_CHANGE ||
+    if (mutation->kind != NORMD_MUTATION_CHANGE) {
+        return false;
+    }
+    /* The first forward of a session whose features were left open makes its model as well. */
+    if (request->method->id != NORMD_METHOD_FORWARD &&
         normd_image_identity(from) != normd_image_identity(mutation->image)) {
         return false;
     }
@@ -109,6 +113,14 @@ static normd_record_kind kind_of(const normd_mutation *mutation, bool again)
     return again ? NORMD_RECORD_REQUEST : NORMD_RECORD_STATE;
 }
 
+/* Whether nothing of the session before lasts, kept steps included: a recovery takes a whole state
+   for that. */
+static bool begins_anew(const normd_request *request)
+{
+    return request->mutation.kind == NORMD_MUTATION_MAKE ||
+           request->method->id == NORMD_METHOD_SESSION_IMPORT;
+}
+
 static bool begin_record(
     normd_group *group, normd_durable_session *session, bool again, normd_request *request)
 {
@@ -128,7 +140,7 @@ static bool begin_record(
         .session = session,
         .kind = kind_of(mutation, again),
         .order = ++session->group_order,
-        .from = mutation->kind == NORMD_MUTATION_MAKE ? NULL : session->group_image,
+        .from = begins_anew(request) ? NULL : session->group_image,
     };
     session->group_record = group->records - 1;
     append_request(record, request);
@@ -165,7 +177,7 @@ static bool place(normd_durable *durable, normd_request *request)
         pass(group, request);
         return true;
     }
-    if (change && !again && joins(group, session)) {
+    if (change && !again && !begins_anew(request) && joins(group, session)) {
         append_request(&group->record[session->group_record], request);
     } else if (!begin_record(group, session, again, request)) {
         return false;

@@ -84,6 +84,22 @@ normd_status normd_mutation_begin(normd_request *request, normd_error *error)
     return status;
 }
 
+/* Whether other kept steps may be there than before, of those that a store keeps. */
+static bool may_change_kept(const normd_request *request)
+{
+    switch (request->method->id) {
+    case NORMD_METHOD_TRAIN:
+    case NORMD_METHOD_STEP:
+        return false;
+    case NORMD_METHOD_FORWARD:
+        return request->mutation.repeatable;
+    case NORMD_METHOD_BACKWARD:
+        return request->mutation.dy.buffer != NULL;
+    default:
+        return true;
+    }
+}
+
 normd_status normd_mutation_end(normd_request *request, normd_error *error)
 {
     normd_mutation *mutation = &request->mutation;
@@ -101,9 +117,8 @@ normd_status normd_mutation_end(normd_request *request, normd_error *error)
     if (mutation->image == NULL) {
         return normd_error_no_memory(error);
     }
-    return mutation->repeatable || mutation->dy.buffer != NULL
-               ? normd_kept_list_take(session, &mutation->kept, error)
-               : NORMD_OK;
+    return may_change_kept(request) ? normd_kept_list_take(session, &mutation->kept, error)
+                                    : NORMD_OK;
 }
 
 void normd_mutation_clear(normd_mutation *mutation)

@@ -11,17 +11,25 @@ normd_recovered *normd_recovered_find(normd_recovery *recovery, uint64_t id)
     return session;
 }
 
+void normd_recovered_drop_kept(normd_recovered *session)
+{
+    for (size_t i = 0; i < session->blobs; i++) {
+        free(session->blob[i].data);
+    }
+    free(session->blob);
+    free(session->kept);
+    session->blob = NULL;
+    session->kept = NULL;
+    session->blobs = session->kept_count = 0;
+}
+
 static void free_recovered(normd_recovered *session)
 {
     for (int part = 0; part < NORMD_IMAGE_PARTS; part++) {
         free(session->raw[part].data);
         free(session->base[part].hash);
     }
-    for (size_t i = 0; i < session->blobs; i++) {
-        free(session->blob[i].data);
-    }
-    free(session->blob);
-    free(session->kept);
+    normd_recovered_drop_kept(session);
     free(session->replayable);
     free(session->description);
     free(session->name);
@@ -128,14 +136,7 @@ static normd_status make_kept(
             status = normd_error_no_memory(error);
         }
     }
-    for (size_t i = 0; i < session->blobs; i++) {
-        free(session->blob[i].data);
-    }
-    free(session->blob);
-    free(session->kept);
-    session->blob = NULL;
-    session->kept = NULL;
-    session->blobs = session->kept_count = 0;
+    normd_recovered_drop_kept(session);
     return status;
 }
 

@@ -85,6 +85,8 @@ normd_status normd_recovered_live(
     normd_recovery *recovery, normd_recovered *session, normd_error *error);
 /* The newest state is in `raw`, to be changed. */
 normd_status normd_recovered_raw(normd_recovered *session, normd_error *error);
+/* Forgets the kept steps of the base. */
+void normd_recovered_drop_kept(normd_recovered *session);
 bool normd_recovered_add_step(normd_recovered *session, uint64_t step);
 
 #endif

@@ -70,6 +70,7 @@ static normd_status take_once(void *context, const normd_record_once *once, norm
     return NORMD_OK;
 }
 
+/* A whole state follows, and no kept step outlives that. */
 static normd_status take_description(
     void *context, const char *text, size_t length, normd_error *error)
 {
@@ -86,6 +87,7 @@ static normd_status take_description(
     session->description = copy;
     session->description_size = strlen(copy);
     session->described_anew = true;
+    normd_recovered_drop_kept(session);
     return NORMD_OK;
 }
 
