@@ -111,6 +111,9 @@ normd_status normd_journal_open(const normd_journal_options *options, uint64_t f
         options, first, record, context, report, &made->segments, &made->record, error);
     if (status == NORMD_OK) {
         status = get_ready(made, error);
+        if (status == NORMD_OK && !options->read_only) {
+            unlinkat(options->directory, NORMD_JOURNAL_OF_COPY, 0);
+        }
     }
     if (status != NORMD_OK) {
         destroy(made);

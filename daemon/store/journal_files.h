@@ -20,6 +20,9 @@ typedef struct normd_segment_name {
 normd_segment_name normd_segment_name_of(uint64_t segment);
 const char *normd_segment_name_in_folder(const normd_segment_name *name);
 
+/* A file in the journal of a copy, which has no segment until it is opened for the first time. */
+#define NORMD_JOURNAL_OF_COPY "copy"
+
 /* Numbers of the segments in the directory, ascending; the caller frees *number. Files of other
    names are let pass. STORE_FAILED, INTERNAL. */
 normd_status normd_segments_list(

@@ -91,6 +91,22 @@ static normd_status check_numbers(
     return NORMD_OK;
 }
 
+/* A checkpoint names a segment that is there already: without any, the journal was taken away. A
+   copy has none, and says so. */
+static normd_status check_none(
+    const normd_journal_options *options, uint64_t first, normd_error *error)
+{
+    if (first <= 1 || faccessat(options->directory, NORMD_JOURNAL_OF_COPY, F_OK, 0) == 0) {
+        return NORMD_OK;
+    }
+    normd_segment_name name = normd_segment_name_of(first);
+    return normd_error_set(error, NORMD_STORE_FAILED,
+        "%s: expected this segment, got none at all; to go on, restore the directory from a copy "
+        "made with normctl save, or make an empty file journal/%s, and lose what was changed since "
+        "the last checkpoint",
+        name.text, NORMD_JOURNAL_OF_COPY);
+}
+
 /* The segments from `first` on with what their headers say; the caller frees *files. */
 static normd_status find_files(const normd_journal_options *options, uint64_t first,
     segment_file **files, size_t *count, normd_error *error)
@@ -107,6 +123,9 @@ static normd_status find_files(const normd_journal_options *options, uint64_t fi
         remove_left_over(options, number[old++]);
     }
     status = check_numbers(number + old, all - old, first, error);
+    if (status == NORMD_OK && all == old) {
+        status = check_none(options, first, error);
+    }
     if (status == NORMD_OK && all > old) {
         *files = calloc(all - old, sizeof **files);
         status = *files == NULL ? normd_error_no_memory(error) : NORMD_OK;

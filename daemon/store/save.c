@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/store/files.h"
+#include "daemon/store/journal_files.h"
 #include "daemon/store/save_name.h"
 
 /* Where a copy is made: "saves/.NAME.tmp", later "saves/NAME". */
@@ -40,6 +41,14 @@ static int furnish(int copy)
     int code = normd_files_make_folder(copy, "base");
     if (code == 0) {
         code = normd_files_make_folder(copy, "journal");
+    }
+    if (code == 0) {
+        int mark =
+            openat(copy, "journal/" NORMD_JOURNAL_OF_COPY, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        code = mark < 0 ? errno : 0;
+        if (mark >= 0) {
+            close(mark);
+        }
     }
     return code == 0 ? normd_directory_write_format(copy) : code;
 }

@@ -21,7 +21,7 @@ static void records_come_back_in_their_order(void **state)
     journal_fixture *fixture = *state;
     for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync <= NORMD_STORE_SYNC_NO; sync++) {
         fixture->sync = sync;
-        fixture->first = 1 + 10 * (uint64_t)sync;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)sync);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
         const char *const group[] = {"two", "three", "four"};
@@ -160,6 +160,27 @@ static void what_the_reader_answers_ends_the_opening(void **state)
     assert_null(fixture->journal);
 }
 
+static void a_journal_that_was_taken_away_is_missed(void **state)
+{
+    journal_fixture *fixture = *state;
+    assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
+    assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
+    uint64_t segment;
+    assert_int_equal(normd_journal_seal(fixture->journal, &segment, &fixture->error), NORMD_OK);
+    journal_fixture_close(fixture);
+    assert_int_equal(unlinkat(fixture->directory, "000000000001.log", 0), 0);
+    assert_int_equal(unlinkat(fixture->directory, "000000000002.log", 0), 0);
+    fixture->first = segment;
+    assert_int_equal(journal_fixture_open(fixture), NORMD_STORE_FAILED);
+    assert_non_null(strstr(fixture->error.message, "journal/000000000002.log"));
+    assert_non_null(strstr(fixture->error.message, "got none at all"));
+    /* Only a copy may begin without, and only once. */
+    journal_fixture_begin_at(fixture, segment);
+    assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
+    journal_fixture_close(fixture);
+    assert_int_equal(faccessat(fixture->directory, NORMD_JOURNAL_OF_COPY, F_OK, 0), -1);
+}
+
 #define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, journal_fixture_set_up, journal_fixture_tear_down)
 
@@ -175,6 +196,7 @@ int main(void)
         TEST(left_overs_of_a_checkpoint_are_removed_at_the_start),
         TEST(a_read_only_journal_changes_nothing),
         TEST(what_the_reader_answers_ends_the_opening),
+        TEST(a_journal_that_was_taken_away_is_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,15 @@ int journal_fixture_set_up(void **state)
     return 0;
 }
 
+void journal_fixture_begin_at(journal_fixture *fixture, uint64_t first)
+{
+    fixture->first = first;
+    int mark =
+        openat(fixture->directory, NORMD_JOURNAL_OF_COPY, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(mark >= 0);
+    close(mark);
+}
+
 int journal_fixture_tear_down(void **state)
 {
     journal_fixture *fixture = *state;

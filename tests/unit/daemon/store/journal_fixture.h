@@ -46,6 +46,9 @@ typedef struct journal_fixture {
 int journal_fixture_set_up(void **state);
 int journal_fixture_tear_down(void **state);
 
+/* The next open begins a copy's journal with this segment. */
+void journal_fixture_begin_at(journal_fixture *fixture, uint64_t first);
+
 /* Opens the journal, without the syncer: tests call the tick. */
 normd_status journal_fixture_open(journal_fixture *fixture);
 void journal_fixture_close(journal_fixture *fixture);

@@ -25,7 +25,7 @@ static void only_always_syncs_with_each_group(void **state)
     journal_fixture *fixture = *state;
     for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync <= NORMD_STORE_SYNC_NO; sync++) {
         fixture->sync = sync;
-        fixture->first = 1 + 10 * (uint64_t)sync;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)sync);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         normd_faults_clear();
         for (int i = 0; i < 10; i++) {
@@ -48,7 +48,7 @@ static void an_idle_journal_is_marked_once(void **state)
     journal_fixture *fixture = *state;
     for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync < NORMD_STORE_SYNC_NO; sync++) {
         fixture->sync = sync;
-        fixture->first = 1 + 10 * (uint64_t)sync;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)sync);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         for (int i = 0; i < 3; i++) {
             normd_journal_tick(fixture->journal);
@@ -77,7 +77,7 @@ static void a_marker_makes_damage_of_what_would_be_a_tail(void **state)
 {
     journal_fixture *fixture = *state;
     for (int marked = 0; marked < 2; marked++) {
-        fixture->first = 1 + 10 * (uint64_t)marked;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)marked);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
         for (int i = 0; i < 2 * marked; i++) {
@@ -101,7 +101,7 @@ static void closing_leaves_a_marker(void **state)
     journal_fixture *fixture = *state;
     for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync <= NORMD_STORE_SYNC_NO; sync++) {
         fixture->sync = sync;
-        fixture->first = 1 + 10 * (uint64_t)sync;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)sync);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
         journal_fixture_close(fixture);
@@ -160,7 +160,7 @@ static void a_sealed_segment_ends_before_an_unsynced_marker(void **state)
     journal_fixture *fixture = *state;
     for (normd_store_sync sync = NORMD_STORE_SYNC_ALWAYS; sync < NORMD_STORE_SYNC_NO; sync++) {
         fixture->sync = sync;
-        fixture->first = 1 + 10 * (uint64_t)sync;
+        journal_fixture_begin_at(fixture, 1 + 10 * (uint64_t)sync);
         assert_int_equal(journal_fixture_open(fixture), NORMD_OK);
         assert_int_equal(journal_fixture_append(fixture, "one"), NORMD_OK);
         normd_journal_tick(fixture->journal);
