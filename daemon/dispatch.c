@@ -27,11 +27,6 @@ static void run_job(normd_job *job)
     normd_completion_push(&request->server->completion, request);
 }
 
-static bool manages(const normd_request *request)
-{
-    return request->method->class == NORMD_CLASS_MANAGE;
-}
-
 /* A change: the run with what durability and exactly-once need of it. */
 static void change(normd_request *request)
 {
@@ -77,6 +72,8 @@ static void take_ticket(normd_request *request)
     bool commits = request->status == NORMD_OK && mutation->kind != NORMD_MUTATION_NONE;
     if (commits && mutation->kind != NORMD_MUTATION_MAKE) {
         mutation->ticket = ++request->entry->durable->tickets;
+        request->stops =
+            request->stops || (request->method->mutates && normd_mutation_is_far_ahead(request));
     }
 }
 
@@ -84,6 +81,7 @@ static void take_ticket(normd_request *request)
 static bool run_in_turn(normd_request *request)
 {
     const normd_session_entry *entry = request->entry;
+    request->stops = request->method->class == NORMD_CLASS_MANAGE;
     if (request->once.again) {
         change_again(request);
     } else if (entry->session == NULL && !request->handler->makes_session) {
@@ -98,7 +96,7 @@ static bool run_in_turn(normd_request *request)
         change(request);
         take_ticket(request);
     }
-    return manages(request);
+    return request->stops;
 }
 
 /* To the committer, or straight back. */
@@ -336,7 +334,7 @@ static void finish(normd_request *request)
     if (request->handler->finish != NULL && request->status == NORMD_OK) {
         request->handler->finish(request);
     }
-    if (request->method->class == NORMD_CLASS_MANAGE) {
+    if (request->stops) {
         normd_session_queue_resume(&request->entry->queue);
     }
 }

@@ -46,6 +46,10 @@ normd_status normd_mutation_begin(struct normd_request *request, normd_error *er
    the next turn. */
 normd_status normd_mutation_end(struct normd_request *request, normd_error *error);
 
+/* Whether the session should wait for this one's commit before it goes on: every state that is not
+   committed yet takes memory, and a slow disk must not let them grow without end. */
+bool normd_mutation_is_far_ahead(const struct normd_request *request);
+
 /* Releases what it holds. */
 void normd_mutation_clear(normd_mutation *mutation);
 

@@ -76,6 +76,7 @@ typedef struct normd_request {
     normd_mutation mutation;
     normd_exactly_once once;
 
+    bool stops;            /* its session's queue, until the loop has finished it */
     normd_status status;   /* of the run; not OK: the answer is an error */
     msgpack_sbuffer head;  /* the encoded answer */
     size_t result_offset;  /* where its result begins */

@@ -49,6 +49,9 @@ static void let_go(normd_durable *durable, normd_request *request, const normd_e
     if (error != NULL && request->connection != NULL) {
         normd_request_fail(request, error);
     }
+    if (request->mutation.ticket != 0) {
+        atomic_fetch_add_explicit(&request->entry->durable->ended, 1, memory_order_release);
+    }
     durable->options.done(durable->options.context, request);
 }
 

@@ -10,6 +10,9 @@
 /* A state that is so much larger than the batch is better made again from the batch. */
 enum { LARGE_STATE_FACTOR = 4 };
 
+/* What states that are not committed may take, of one session. */
+static const size_t AHEAD_BYTES = (size_t)64 << 20;
+
 size_t normd_mutation_batch_bytes(const normd_request *request)
 {
     const normd_arguments *arguments = &request->arguments;
@@ -119,6 +122,15 @@ normd_status normd_mutation_end(normd_request *request, normd_error *error)
     }
     return may_change_kept(request) ? normd_kept_list_take(session, &mutation->kept, error)
                                     : NORMD_OK;
+}
+
+bool normd_mutation_is_far_ahead(const normd_request *request)
+{
+    const normd_durable_session *durable = request->entry->durable;
+    uint64_t ended = atomic_load_explicit(&durable->ended, memory_order_acquire);
+    size_t states = (size_t)(durable->tickets - ended);
+    return states > 1 &&
+           states > AHEAD_BYTES / (normd_session_state_bytes(request->entry->session) + 1);
 }
 
 void normd_mutation_clear(normd_mutation *mutation)

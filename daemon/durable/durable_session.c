@@ -18,6 +18,7 @@ normd_durable_session *normd_durable_session_create(
     }
     atomic_init(&session->references, 1);
     atomic_init(&session->epoch, 0);
+    atomic_init(&session->ended, 0);
     pthread_mutex_init(&session->lock, NULL);
     session->id = id;
     session->name = copy;

@@ -30,6 +30,7 @@ typedef struct normd_durable_session {
     atomic_uint epoch;
     unsigned running_epoch; /* of the state that the turns work on; theirs */
     uint64_t tickets;       /* that they gave to mutations; theirs */
+    _Atomic uint64_t ended; /* of these, so many are committed or refused */
 
     /* The committer's from here on. */
     uint64_t taken; /* the last ticket that came up */
