@@ -143,8 +143,11 @@ static normd_status make_kept(
 /* The message of a state that the sessions' code does not take. */
 static normd_status refuse(const normd_recovered *session, normd_error *error)
 {
-    normd_error_prefix(error, "session \"%s\" cannot be brought back: ", session->name);
-    return error->status = NORMD_STORE_FAILED;
+    normd_error why = *error;
+    return normd_error_set(error, NORMD_STORE_FAILED,
+        "session \"%s\" cannot be brought back: %s; start the normd that wrote it with the limits "
+        "that it had, or restore the directory from a copy made with normctl save",
+        session->name, why.message);
 }
 
 normd_status normd_recovered_live(

@@ -159,10 +159,12 @@ normd_status normd_recovery_replay(
             replay.version);
     }
     if (status != NORMD_OK) {
-        normd_error_prefix(error,
-            "session \"%s\": doing record %" PRIu64 " of it again came out otherwise than before: ",
-            session->name, recovery->head.order);
-        return error->status = NORMD_STORE_FAILED;
+        normd_error why = *error;
+        return normd_error_set(error, NORMD_STORE_FAILED,
+            "session \"%s\": doing record %" PRIu64 " of it again came out otherwise than before: "
+            "%s; start the normd that wrote it, on the "
+            "machine that it ran on, or restore the directory from a copy made with normctl save",
+            session->name, recovery->head.order, why.message);
     }
     recovery->durable->replay_nanoseconds += now_nanoseconds() - began;
     recovery->records_done++;

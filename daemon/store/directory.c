@@ -15,6 +15,7 @@
 #include "daemon/store/base.h"
 #include "daemon/store/directory_lock.h"
 #include "daemon/store/files.h"
+#include "daemon/store/journal_files.h"
 
 enum { VERSION = 1, MOST_DIGITS = 9, FORMAT_BYTES = 64, FOLDER_MODE = 0700 };
 
@@ -249,6 +250,41 @@ static void note_network(const normd_store_options *options, const normd_directo
     }
 }
 
+/* What has another name than the store's files in a folder of the store was moved or renamed by
+   hand: it may be what is missing. */
+static bool is_segment(void *context, int folder, const char *name)
+{
+    static const char END[] = ".log";
+    size_t digits = strspn(name, "0123456789");
+    bool ours =
+        (digits > 0 && strcmp(name + digits, END) == 0) || strcmp(name, NORMD_JOURNAL_OF_COPY) == 0;
+    return ours || take_name(context, folder, name);
+}
+
+static bool is_base(void *context, int folder, const char *name)
+{
+    /* LMDB's own tools make the second. */
+    bool ours = strcmp(name, "data.mdb") == 0 || strcmp(name, "data.mdb-lock") == 0 ||
+                strcmp(name, "data.mdb.tmp") == 0;
+    return ours || take_name(context, folder, name);
+}
+
+static normd_status check_names(const normd_directory *directory, normd_error *error)
+{
+    static const char *const FOLDERS[] = {"journal", "base"};
+    for (size_t i = 0; i < 2; i++) {
+        char name[NAME_MAX + 1] = "";
+        normd_files_each(directory->descriptor, FOLDERS[i], i == 0 ? is_segment : is_base, name);
+        if (name[0] != '\0') {
+            return normd_error_set(error, NORMD_STORE_FAILED,
+                "%s/%s/%s: expected files of the store only, got this one; give it its name again "
+                "if it is one of them, else move it out of the directory",
+                directory->path, FOLDERS[i], name);
+        }
+    }
+    return NORMD_OK;
+}
+
 static normd_status open_journal(normd_directory *directory, normd_error *error)
 {
     directory->journal =
@@ -294,6 +330,9 @@ normd_status normd_directory_open(
     }
     if (status == NORMD_OK) {
         status = open_journal(directory, error);
+    }
+    if (status == NORMD_OK) {
+        status = check_names(directory, error);
     }
     if (status != NORMD_OK) {
         normd_directory_close(directory);
