@@ -11,6 +11,7 @@ usage: clients/demo.sh [--keep] [--no-install]
 
 Builds normd, starts it, and has four clients (two processes of normctl, two of Python) train one
 shared session on handwritten digits at the same time, while others look on and ask for inference.
+In the middle the daemon is killed (SIGKILL) and started again; nothing is lost or applied twice.
 
   --keep         leave the daemon running, and say how to talk to it
   --no-install   do not install missing Debian packages
@@ -34,6 +35,8 @@ rate=40 # batches a second of each client, as live streams would bring them
 python=/usr/bin/python3
 work=$(mktemp -d "${TMPDIR:-/tmp}/normd-demo.XXXXXX")
 daemon=
+port=0
+starts=0
 watcher=
 clients=()
 
@@ -75,11 +78,15 @@ build() {
     build_quietly cmake --build --preset release --target normd normctl
 }
 
+# On a free port; again on the one that it had.
 start_daemon() {
-    build/bin/normd --port 0 </dev/null >/dev/null 2>"$work/daemon.log" &
+    build/bin/normd --port "$port" --data-dir "$work/data" </dev/null >/dev/null \
+        2>>"$work/daemon.log" &
     daemon=$!
+    starts=$((starts + 1))
     for _ in $(seq 100); do
-        port=$(sed -n 's/^normd: listening on .*:\([0-9]*\)$/\1/p' "$work/daemon.log")
+        port=$(sed -n 's/^normd: listening on .*:\([0-9]*\)$/\1/p' "$work/daemon.log" |
+            sed -n "${starts}p")
         [ -n "$port" ] && return 0
         kill -0 "$daemon" 2>/dev/null || return 1
         sleep 0.05
@@ -123,6 +130,19 @@ start_clients() {
             digits "$work/train-$client.csv" >"$work/client-$client.log" 2>&1 &
         clients+=($!)
     done
+}
+
+# Nobody is told: the clients connect again by themselves, and send what was not answered again.
+kill_and_start_again() {
+    until [ "$(normctl --json describe digits | json version)" -ge $((steps / 2)) ]; do
+        sleep 0.1
+    done
+    kill -KILL "$daemon"
+    wait "$daemon" 2>/dev/null || true
+    say "  kill -9: the daemon is gone in the middle of a step, and is started again"
+    start_daemon
+    sed -n 's/^[^ ]* info \(recovered [0-9]* sessions in [0-9.]* seconds\).*/  \1/p' "$work/daemon.log" |
+        tail -n 1
 }
 
 # Steps that the four clients make together: a rest of one row joins the batch before it.
@@ -184,6 +204,7 @@ say "Two are normctl, two are Python; each sends $rate batches a second. A fifth
 say "held-out digits."
 start_watcher
 start_clients
+kill_and_start_again
 wait "$watcher"
 wait_for_clients
 
@@ -199,7 +220,9 @@ heading "In plain words"
 cat <<EOF
 Four processes sent $train_rows digits $epochs times, $steps batches in all. The daemon took them one after
 another, so that there is one set of parameters and running statistics: version $version of the
-session. While they trained, inference and evaluation were answered from whole versions, without
+session. The daemon was killed once in the middle, and every batch was applied once all the same: it
+writes down what it answers, and each batch carries a number, so that a client that heard nothing
+sends it again. While they trained, inference and evaluation were answered from whole versions, without
 waiting. Of $test_rows digits that nobody trained on, the model reads $(awk "BEGIN{printf \"%.1f\", 100 * $accuracy}") % right.
 EOF
 
