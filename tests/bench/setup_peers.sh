@@ -4,14 +4,15 @@
 #
 # Installs what the kernel benchmark compares with into a Python environment of its own (default:
 # build-peers; some gigabytes): the newest PyTorch and oneDNN of the Python package index, and
-# matplotlib for the pictures. Then builds both programs in build-bench. Never part of the tests.
+# matplotlib for the pictures; and Redis, for what durability costs. Then builds the programs in
+# build-bench. Never part of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=clients/setup/packages.sh
 source clients/setup/packages.sh
 
 peers=$(realpath -m "${1:-build-peers}")
-install_missing "${packages_to_build[@]}" python3-venv libcmocka-dev
+install_missing "${packages_to_build[@]}" python3-venv libcmocka-dev redis-server
 [ -x "$peers/bin/python" ] || python3 -m venv "$peers"
 say "Installing PyTorch, oneDNN and matplotlib into $peers"
 "$peers/bin/pip" install --quiet --upgrade torch numpy matplotlib onednn-devel
