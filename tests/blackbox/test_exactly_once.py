@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from harness.daemon import Daemon
 from harness.rpc import RpcError
+from harness.store import kill
 from models import batch, classifier, norm_only
 from stories import comparable, numbers
 
@@ -30,7 +31,7 @@ class Place:
             return self.rpc
         self.rpc.close()
         if self.how == "kill":
-            self.daemon.kill()
+            kill(self.daemon)
             self.daemon = Daemon(*self.options)
         elif self.how == "stop":
             self.daemon.stop()
