@@ -91,6 +91,14 @@ static normd_status take_description(
     return NORMD_OK;
 }
 
+/* A part of a session that the limits allow, with much to spare: what they say of a session leaves
+   out what a recalibration collects. Memory is not asked for in vain. */
+static bool is_possible(const normd_recovery *recovery, uint64_t size)
+{
+    size_t limit = recovery->engine->limits.session_bytes;
+    return size < SIZE_MAX / 2 && (limit == 0 || size / 16 <= limit);
+}
+
 static normd_status take_sizes(
     void *context, const uint64_t size[NORMD_IMAGE_PARTS], normd_error *error)
 {
@@ -104,7 +112,10 @@ static normd_status take_sizes(
         if (size[part] == session->raw[part].size) {
             continue;
         }
-        uint8_t *data = size[part] < SIZE_MAX / 2 ? calloc(1, size[part] + 1) : NULL;
+        if (!is_possible(recovery, size[part])) {
+            return damaged(recovery, error, "a part is larger than a session may be");
+        }
+        uint8_t *data = calloc(1, size[part] + 1);
         if (data == NULL) {
             return normd_error_no_memory(error);
         }
