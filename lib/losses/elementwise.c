@@ -36,6 +36,14 @@ void normd_elementwise_metrics(
     }
 }
 
+bool normd_elementwise_is_plain(const normd_elementwise_loop *loop)
+{
+    const normd_loss *loss = loop->loss;
+    bool decides = (loss->kind->metrics >> NORMD_METRIC_ACCURACY & 1U) != 0;
+    return loop->sample_weight == NULL && loop->columns == 1 && loss->metrics.count == 0 &&
+           !decides;
+}
+
 /* Whether the target has the output's shape, or that shape without a last extent of 1. */
 static bool shape_fits(const normd_shape *target, const normd_shape *y)
 {

@@ -33,7 +33,45 @@ typedef struct normd_elementwise_loop {
 void normd_elementwise_metrics(
     const normd_loss *loss, double y, double t, double weight, double *sums);
 
+/* A sum is made of so many, each of every so many elements, so that it can be made of vectors. */
+enum { NORMD_ELEMENTWISE_LANES = 8 };
+
+static inline double normd_elementwise_sum(const double lane[NORMD_ELEMENTWISE_LANES])
+{
+    double sum = 0.0;
+    for (size_t k = 0; k < NORMD_ELEMENTWISE_LANES; k++) {
+        sum += lane[k];
+    }
+    return sum;
+}
+
+/* Whether the loop is of nothing but elements: no weights and no metrics. */
+bool normd_elementwise_is_plain(const normd_elementwise_loop *loop);
+
+/* `blocks` does the whole blocks of a plain tile and returns where it ended. The gradient may lie
+   where y does, so a block is read before it is written. */
 #define NORMD_ELEMENTWISE_LOOP(suffix, type, point)                                                \
+    static size_t blocks_##suffix(                                                                 \
+        const normd_elementwise_loop *loop, size_t begin, size_t end, double *lane)                \
+    {                                                                                              \
+        const type *y = loop->y;                                                                   \
+        const type *target = loop->target;                                                         \
+        type *gradient = loop->gradient;                                                           \
+        const double divisor = loop->divisor;                                                      \
+        size_t i = begin;                                                                          \
+        for (; end - i >= NORMD_ELEMENTWISE_LANES; i += NORMD_ELEMENTWISE_LANES) {                 \
+            double slope[NORMD_ELEMENTWISE_LANES];                                                 \
+            for (size_t k = 0; k < NORMD_ELEMENTWISE_LANES; k++) {                                 \
+                lane[k] +=                                                                         \
+                    point(loop->loss, (double)y[i + k], (double)target[i + k], 0, &slope[k]);      \
+            }                                                                                      \
+            for (size_t k = 0; gradient != NULL && k < NORMD_ELEMENTWISE_LANES; k++) {             \
+                gradient[i + k] = (type)(slope[k] / divisor);                                      \
+            }                                                                                      \
+        }                                                                                          \
+        return i;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
     static void tile_##suffix(void *argument, size_t tile)                                         \
     {                                                                                              \
         const normd_elementwise_loop *loop = argument;                                             \
@@ -47,15 +85,20 @@ void normd_elementwise_metrics(
         for (size_t i = 0; i < normd_loss_sums(loop->loss); i++) {                                 \
             sums[i] = 0.0;                                                                         \
         }                                                                                          \
-        double sum = 0.0;                                                                          \
-        for (size_t i = begin; i < end; i++) {                                                     \
+        double lane[NORMD_ELEMENTWISE_LANES] = {0.0};                                              \
+        size_t i = begin;                                                                          \
+        if (normd_elementwise_is_plain(loop)) {                                                    \
+            i = blocks_##suffix(loop, begin, end, lane);                                           \
+        }                                                                                          \
+        for (; i < end; i++) {                                                                     \
             double slope;                                                                          \
             double of_y = (double)y[i];                                                            \
             double of_t = (double)target[i];                                                       \
             size_t column = loop->columns == 1 ? 0 : i % loop->columns;                            \
             double weight =                                                                        \
                 loop->sample_weight == NULL ? 1.0 : loop->sample_weight[i / loop->per_sample];     \
-            sum += weight * point(loop->loss, of_y, of_t, column, &slope);                         \
+            lane[(i - begin) % NORMD_ELEMENTWISE_LANES] +=                                         \
+                weight * point(loop->loss, of_y, of_t, column, &slope);                            \
             if (loop->loss->kind->metrics != 0) {                                                  \
                 normd_elementwise_metrics(loop->loss, of_y, of_t, weight, sums);                   \
             }                                                                                      \
@@ -63,7 +106,7 @@ void normd_elementwise_metrics(
                 gradient[i] = (type)(weight * slope / loop->divisor);                              \
             }                                                                                      \
         }                                                                                          \
-        sums[NORMD_SUM_LOSS] = sum;                                                                \
+        sums[NORMD_SUM_LOSS] = normd_elementwise_sum(lane);                                        \
     }
 
 #define NORMD_ELEMENTWISE_LOOPS(point)                                                             \
