@@ -39,8 +39,10 @@ static void change(normd_request *request)
     uint64_t began = uv_hrtime();
     normd_request_run(request);
     request->mutation.nanoseconds = uv_hrtime() - began;
-    if (request->status == NORMD_OK && request->server->durable != NULL &&
-        request->method->mutates && normd_mutation_end(request, &error) != NORMD_OK) {
+    if (request->head_cut) {
+        normd_mutation_undo(request);
+    } else if (request->status == NORMD_OK && request->server->durable != NULL &&
+               request->method->mutates && normd_mutation_end(request, &error) != NORMD_OK) {
         normd_request_fail(request, &error);
     }
 }

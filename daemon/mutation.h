@@ -26,6 +26,7 @@ typedef struct normd_mutation {
     normd_mutation_kind kind;
     unsigned epoch;                     /* of the state that it was done on */
     uint64_t ticket;                    /* its place among those of its session; 0: of MAKE */
+    normd_image *before;                /* what it goes back to when it cannot be handed over */
     normd_image *image;                 /* afterwards; NULL of DELETE */
     normd_kept_list *kept;              /* afterwards, or NULL: as before */
     normd_tensor dy;                    /* of backward, as it came, when it may be written down */
@@ -42,9 +43,12 @@ typedef struct normd_mutation {
    failed, and keeps what running uses up. Errors: STORE_FAILED, INTERNAL. */
 normd_status normd_mutation_begin(struct normd_request *request, normd_error *error);
 
-/* After it ran: takes the state. INTERNAL: then it must not be answered, and the state goes back by
-   the next turn. */
+/* After it ran: takes the state. INTERNAL: then the session is as it was before. */
 normd_status normd_mutation_end(struct normd_request *request, normd_error *error);
+
+/* After a run that changed the session, but whose answer could not be written: the session is as it
+   was before. */
+void normd_mutation_undo(struct normd_request *request);
 
 /* Whether the session should wait for this one's commit before it goes on: every state that is not
    committed yet takes memory, and a slow disk must not let them grow without end. */

@@ -43,9 +43,13 @@ normd_status normd_durable_open(
     return NORMD_OK;
 }
 
+/* Counts the changes of normd's own results: one more whenever a step comes to other bits than
+   before, for a journal of the version before cannot be done again then. */
+enum { NUMERICS_VERSION = 1 };
+
 const char *normd_durable_numerics(char *text, size_t size)
 {
-    snprintf(text, size, "%s", normd_blas_name());
+    snprintf(text, size, "%d, %s", NUMERICS_VERSION, normd_blas_name());
     return text;
 }
 

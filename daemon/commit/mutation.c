@@ -70,6 +70,10 @@ normd_status normd_mutation_begin(normd_request *request, normd_error *error)
     if (entry->session != NULL && entry->durable != NULL) {
         status = go_back(entry, error);
         mutation->epoch = entry->durable->running_epoch;
+        mutation->before = normd_session_image(entry->session);
+        if (status == NORMD_OK && mutation->before == NULL) {
+            status = normd_error_no_memory(error);
+        }
     }
     if (status != NORMD_OK || entry->session == NULL) {
         return status;
@@ -103,7 +107,7 @@ static bool may_change_kept(const normd_request *request)
     }
 }
 
-normd_status normd_mutation_end(normd_request *request, normd_error *error)
+static normd_status take_state(normd_request *request, normd_error *error)
 {
     normd_mutation *mutation = &request->mutation;
     normd_session *session = request->entry->session;
@@ -124,6 +128,31 @@ normd_status normd_mutation_end(normd_request *request, normd_error *error)
                                     : NORMD_OK;
 }
 
+normd_status normd_mutation_end(normd_request *request, normd_error *error)
+{
+    normd_mutation *mutation = &request->mutation;
+    normd_status status = take_state(request, error);
+    if (status != NORMD_OK) {
+        normd_mutation_undo(request);
+    }
+    normd_image_release(mutation->before);
+    mutation->before = NULL;
+    return status;
+}
+
+void normd_mutation_undo(normd_request *request)
+{
+    normd_mutation *mutation = &request->mutation;
+    normd_error error;
+    mutation->kind = NORMD_MUTATION_NONE;
+    if (mutation->before != NULL &&
+        normd_session_rollback(request->entry->session, mutation->before, &error) != NORMD_OK) {
+        normd_log_write(&request->server->log, NORMD_LOG_ERROR,
+            "session \"%s\": a change that was not answered stays in memory: %s",
+            request->entry->name, error.message);
+    }
+}
+
 bool normd_mutation_is_far_ahead(const normd_request *request)
 {
     const normd_durable_session *durable = request->entry->durable;
@@ -135,6 +164,7 @@ bool normd_mutation_is_far_ahead(const normd_request *request)
 
 void normd_mutation_clear(normd_mutation *mutation)
 {
+    normd_image_release(mutation->before);
     normd_image_release(mutation->image);
     normd_kept_list_release(mutation->kept);
     normd_tensor_release(&mutation->dy);
