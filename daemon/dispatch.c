@@ -72,7 +72,8 @@ static void take_ticket(normd_request *request)
 {
     normd_mutation *mutation = &request->mutation;
     bool commits = request->status == NORMD_OK && mutation->kind != NORMD_MUTATION_NONE;
-    if (commits && mutation->kind != NORMD_MUTATION_MAKE) {
+    /* One that replaces a session follows the turns of the old one. */
+    if (commits && request->entry->durable != NULL) {
         mutation->ticket = ++request->entry->durable->tickets;
         request->stops =
             request->stops || (request->method->mutates && normd_mutation_is_far_ahead(request));

@@ -25,7 +25,7 @@ typedef enum normd_mutation_kind {
 typedef struct normd_mutation {
     normd_mutation_kind kind;
     unsigned epoch;                     /* of the state that it was done on */
-    uint64_t ticket;                    /* its place among those of its session; 0: of MAKE */
+    uint64_t ticket;                    /* its place among those of its session; 0: none */
     normd_image *before;                /* what it goes back to when it cannot be handed over */
     normd_image *image;                 /* afterwards; NULL of DELETE */
     normd_kept_list *kept;              /* afterwards, or NULL: as before */

@@ -211,7 +211,8 @@ static normd_status put_all(
     return status;
 }
 
-/* The base has something else than was noted: everything is written by the next one. */
+/* The base has something else than was noted: everything is written by the next one. No part has so
+   many chunks, so that those of a part that is empty by then are deleted, too. */
 static void forget_base(normd_checkpoint *checkpoint)
 {
     for (size_t i = 0; i < checkpoint->rows; i++) {
@@ -219,7 +220,7 @@ static void forget_base(normd_checkpoint *checkpoint)
         session->base_description = 0;
         for (int part = 0; part < NORMD_IMAGE_PARTS; part++) {
             free(session->base[part].hash);
-            session->base[part] = (normd_chunk_hashes){.hash = NULL};
+            session->base[part] = (normd_chunk_hashes){.hash = NULL, .count = SIZE_MAX};
         }
     }
 }

@@ -170,11 +170,13 @@ void normd_durable_commit(normd_durable *durable, normd_request *first)
     if (group->records > 0) {
         tell(durable, failed ? &error : NULL);
     }
+    /* Before the records: behind one that deletes or replaces a session, its entry has another one.
+     */
+    let_passed_go(durable, group->passed, &stale);
+    let_all_go(durable, group->refused, failed ? &error : &stale);
     uint64_t commits = 0;
     for (size_t i = 0; i < group->records; i++) {
         commits += let_all_go(durable, group->record[i].first, failed ? &error : NULL);
     }
     count(durable, commits, failed);
-    let_passed_go(durable, group->passed, &stale);
-    let_all_go(durable, group->refused, failed ? &error : &stale);
 }

@@ -132,7 +132,9 @@ normd_status normd_durable_recover(normd_durable *durable, const normd_engine *e
 {
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
-    normd_recovery recovery = {.durable = durable, .engine = engine};
+    normd_recovery recovery = {.durable = durable,
+        .engine = engine,
+        .now_milliseconds = (uint64_t)began.tv_sec * 1000 + (uint64_t)began.tv_nsec / 1000000};
     normd_store_reader reader = {
         .context = &recovery, .row = normd_recovery_row, .record = take_record};
     normd_store_report store = {.rows = 0};

@@ -54,6 +54,9 @@ typedef struct normd_recovery {
     bool is_new;
     bool base_is_checked;
     uint64_t records_done; /* requests that were done again */
+    /* The time of all that is done again: what lasted from one request to another then may last
+       longer now. */
+    uint64_t now_milliseconds;
 } normd_recovery;
 
 /* Rows of the base, and after the last: what is missing. STORE_FAILED. */

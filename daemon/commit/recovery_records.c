@@ -107,7 +107,13 @@ static normd_status take_sizes(
     if (session == NULL || session->description == NULL) {
         return damaged(recovery, error, "a session that there is not");
     }
-    normd_status status = normd_recovered_raw(session, error);
+    /* What the base keeps for backward shares its parameters and statistics with the base's state,
+       which the chunks of this record write over. */
+    normd_status status =
+        session->kept_count > 0 ? normd_recovered_live(recovery, session, error) : NORMD_OK;
+    if (status == NORMD_OK) {
+        status = normd_recovered_raw(session, error);
+    }
     for (int part = 0; part < NORMD_IMAGE_PARTS && status == NORMD_OK; part++) {
         if (size[part] == session->raw[part].size) {
             continue;

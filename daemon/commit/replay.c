@@ -89,7 +89,7 @@ static normd_status forward(replaying *replay, normd_error *error)
         .update_stats = request->update_stats,
         .repeatable = request->repeatable,
         .number = request->step,
-        .now_milliseconds = now_nanoseconds() / 1000000,
+        .now_milliseconds = replay->recovery->now_milliseconds,
     };
     normd_tensor y = {.buffer = NULL};
     normd_forward_result result;
@@ -111,7 +111,8 @@ static normd_status backward(replaying *replay, normd_error *error)
     }
     normd_tensor dx = {.buffer = NULL};
     normd_status status = normd_session_backward(replay->session, request->step, request->apply,
-        &replay->array[NORMD_FIELD_DY], now_nanoseconds() / 1000000, &dx, &replay->version, error);
+        &replay->array[NORMD_FIELD_DY], replay->recovery->now_milliseconds, &dx, &replay->version,
+        error);
     normd_tensor_release(&dx);
     return status;
 }
