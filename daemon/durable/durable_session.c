@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/durable/durable_session.h"
+#include "daemon/durable/bytes.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@ normd_durable_session *normd_durable_session_create(
     uint64_t id, const char *name, size_t name_length, normd_image *image)
 {
     normd_durable_session *session = calloc(1, sizeof *session);
-    char *copy = strndup(name, name_length);
+    char *copy = normd_bytes_copy_text(name, name_length);
     if (session == NULL || copy == NULL) {
         free(session);
         free(copy);
@@ -123,9 +124,15 @@ void normd_durable_session_add_step(normd_durable_session *session, uint64_t ste
 
 void normd_durable_session_keep_steps(normd_durable_session *session)
 {
+    size_t count = session->kept != NULL ? session->kept->steps.count : 0;
     size_t kept = 0;
+    size_t at = 0;
+    /* Both rise. */
     for (size_t i = 0; i < session->replayable_count; i++) {
-        if (normd_kept_list_find(session->kept, session->replayable[i]) != NULL) {
+        while (at < count && session->kept->steps.step[at].step < session->replayable[i]) {
+            at++;
+        }
+        if (at < count && session->kept->steps.step[at].step == session->replayable[i]) {
             session->replayable[kept++] = session->replayable[i];
         }
     }

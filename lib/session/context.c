@@ -121,6 +121,7 @@ static void unlink_context(normd_session *session, normd_context *context)
         session->newest = before;
     }
     session->used_steps -= context->used != 0;
+    session->repeatable_steps -= context->repeatable;
     note_oldest(session);
 }
 
@@ -150,8 +151,26 @@ static bool drop_oldest_used(normd_session *session, const normd_context *but)
     return used != NULL;
 }
 
+/* Makes room for one more repeatable step; used ones go first. */
+static void limit_repeatable(normd_session *session)
+{
+    if (session->repeatable_steps < NORMD_SESSION_REPEATABLE_STEPS ||
+        drop_oldest_used(session, NULL)) {
+        return;
+    }
+    normd_context *oldest = session->oldest;
+    while (!oldest->repeatable) {
+        oldest = oldest->next;
+    }
+    normd_context_remove(session, oldest);
+    normd_context_drop(session, oldest);
+}
+
 void normd_context_keep(normd_session *session, normd_context *context)
 {
+    if (context->repeatable) {
+        limit_repeatable(session);
+    }
     measure(session, context);
     bool never = context->bytes > session->context_budget;
     while (never || !charge(session, context)) {
@@ -171,6 +190,7 @@ void normd_context_keep(normd_session *session, normd_context *context)
     }
     session->newest = context;
     session->used_steps += context->used != 0;
+    session->repeatable_steps += context->repeatable;
     note_oldest(session);
 }
 

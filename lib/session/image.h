@@ -94,7 +94,7 @@ typedef struct normd_kept_steps {
 
 /* The kept steps marked repeatable (normd_forward_options.repeatable) that were made with the
    session's present model. A step that backward has used stays kept with its x, parameters and
-   statistics: the newest NORMD_SESSION_USED_STEPS (32) of a session, which go first when a budget
+   statistics: the newest NORMD_SESSION_USED_STEPS (64) of a session, which go first when a budget
    needs room. One may hold them while the session goes on. On the session's thread;
    INTERNAL. */
 normd_status normd_session_kept_steps(

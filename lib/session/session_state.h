@@ -56,7 +56,9 @@ typedef struct normd_recalibration normd_recalibration;
 
 enum {
     NORMD_SESSION_PLANS = 8,
-    NORMD_SESSION_USED_STEPS = 32, /* repeatable ones that stay kept when they were used */
+    NORMD_SESSION_USED_STEPS = 64, /* repeatable ones that stay kept when they were used */
+    /* All repeatable ones: what is durable of a session goes through this list at each change. */
+    NORMD_SESSION_REPEATABLE_STEPS = 256,
 };
 
 struct normd_session {
@@ -91,6 +93,7 @@ struct normd_session {
     normd_context *newest;
     normd_context *spare;
     size_t used_steps;            /* kept ones that were used */
+    size_t repeatable_steps;      /* kept ones that are repeatable, used or not */
     size_t context_charge;        /* bytes of the kept contexts as budgets see them */
     atomic_size_t context_bytes;  /* of their buffers */
     _Atomic uint64_t oldest_born; /* of the kept contexts, for any thread; UINT64_MAX: none */

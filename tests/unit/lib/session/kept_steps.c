@@ -291,7 +291,7 @@ static void steps_that_do_not_fit_are_refused(void **state)
 static void the_oldest_used_steps_go_first(void **state)
 {
     (void)state;
-    enum { MOST = 32, USED = 40 };
+    enum { MOST = 64, USED = 80 };
     fixture f;
     fixture_open(&f, 0, NULL);
     normd_session *session = fixture_session(&f, model);
@@ -304,6 +304,30 @@ static void the_oldest_used_steps_go_first(void **state)
     assert_int_equal(steps.count, 1 + MOST);
     assert_int_equal(steps.step[0].step, 1);
     assert_int_equal(steps.step[1].step, 2 + USED - MOST);
+    normd_kept_steps_release(&steps);
+    normd_session_destroy(session);
+    fixture_close(&f);
+}
+
+static void there_are_only_so_many_repeatable_steps(void **state)
+{
+    (void)state;
+    enum { MOST = 256, MORE = 10 };
+    fixture f;
+    fixture_open(&f, 0, NULL);
+    normd_session *session = fixture_session(&f, model);
+    for (uint64_t step = 1; step <= MOST; step++) {
+        forward(&f, session, step, 0);
+    }
+    use(&f, session, 3);
+    for (uint64_t step = MOST + 1; step <= MOST + MORE; step++) {
+        forward(&f, session, step, 0);
+    }
+    normd_kept_steps steps = kept_of(session);
+    assert_int_equal(steps.count, MOST);
+    /* The used one went first, then the oldest. */
+    assert_int_equal(steps.step[0].step, MORE + 1);
+    assert_int_equal(steps.step[MOST - 1].step, MOST + MORE);
     normd_kept_steps_release(&steps);
     normd_session_destroy(session);
     fixture_close(&f);
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(only_repeatable_steps_of_the_present_model_are_listed),
         cmocka_unit_test(steps_that_do_not_fit_are_refused),
         cmocka_unit_test(the_oldest_used_steps_go_first),
+        cmocka_unit_test(there_are_only_so_many_repeatable_steps),
         cmocka_unit_test(used_steps_make_room_before_others),
         cmocka_unit_test(used_steps_expire_as_others),
         cmocka_unit_test(a_step_has_the_number_that_is_given),
