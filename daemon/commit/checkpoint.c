@@ -98,11 +98,15 @@ static bool gather(normd_durable *durable, normd_checkpoint *checkpoint)
            NORMD_OK;
 }
 
-static void *write_checkpoint(void *argument)
+static void *work(void *argument)
 {
     normd_checkpoint *checkpoint = argument;
     normd_durable *durable = checkpoint->durable;
-    normd_checkpoint_write(durable, checkpoint);
+    if (checkpoint->sealed) {
+        normd_checkpoint_write(durable, checkpoint);
+    } else {
+        normd_store_settle(durable->store);
+    }
     pthread_mutex_lock(&durable->lock);
     durable->finished = checkpoint;
     pthread_cond_signal(&durable->wake);
@@ -183,6 +187,17 @@ static void conclude(normd_durable *durable, normd_checkpoint *checkpoint)
     free_checkpoint(checkpoint);
 }
 
+static void start_thread(normd_durable *durable, normd_checkpoint *checkpoint)
+{
+    durable->running = checkpoint;
+    if (pthread_create(&checkpoint->thread, NULL, work, checkpoint) != 0) {
+        durable->running = NULL;
+        checkpoint->status =
+            normd_error_set(&checkpoint->error, NORMD_INTERNAL, "cannot start a thread");
+        conclude(durable, checkpoint);
+    }
+}
+
 void normd_checkpoint_start(normd_durable *durable, normd_request *saves)
 {
     normd_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
@@ -199,27 +214,25 @@ void normd_checkpoint_start(normd_durable *durable, normd_request *saves)
     }
     checkpoint->durable = durable;
     checkpoint->saves = saves;
-    checkpoint->last_id = durable->last_id;
-    checkpoint->status = normd_store_seal(durable->store, &checkpoint->segment, &checkpoint->error);
-    if (checkpoint->status == NORMD_OK && !gather(durable, checkpoint)) {
-        checkpoint->status = normd_error_no_memory(&checkpoint->error);
-    }
-    if (checkpoint->status != NORMD_OK) {
-        conclude(durable, checkpoint);
-        return;
-    }
-    checkpoint->replay_nanoseconds = durable->replay_nanoseconds;
-    durable->replay_nanoseconds = 0;
-    durable->running = checkpoint;
-    if (pthread_create(&checkpoint->thread, NULL, write_checkpoint, checkpoint) != 0) {
-        durable->running = NULL;
-        checkpoint->status =
-            normd_error_set(&checkpoint->error, NORMD_INTERNAL, "cannot start a thread");
-        conclude(durable, checkpoint);
-    }
+    start_thread(durable, checkpoint);
 }
 
-void normd_checkpoint_end(normd_durable *durable)
+/* What a checkpoint has is from one moment: the journal behind it goes into a new segment. */
+static normd_status seal(normd_durable *durable, normd_checkpoint *checkpoint)
+{
+    normd_error *error = &checkpoint->error;
+    normd_status status = normd_store_seal(durable->store, &checkpoint->segment, error);
+    if (status == NORMD_OK && !gather(durable, checkpoint)) {
+        status = normd_error_no_memory(error);
+    }
+    checkpoint->last_id = durable->last_id;
+    checkpoint->sealed = true;
+    checkpoint->replay_nanoseconds = durable->replay_nanoseconds;
+    durable->replay_nanoseconds = 0;
+    return status;
+}
+
+void normd_checkpoint_go_on(normd_durable *durable)
 {
     normd_checkpoint *checkpoint = durable->running;
     pthread_join(checkpoint->thread, NULL);
@@ -227,5 +240,12 @@ void normd_checkpoint_end(normd_durable *durable)
     durable->finished = NULL;
     pthread_mutex_unlock(&durable->lock);
     durable->running = NULL;
+    if (!checkpoint->sealed) {
+        checkpoint->status = seal(durable, checkpoint);
+        if (checkpoint->status == NORMD_OK) {
+            start_thread(durable, checkpoint);
+            return;
+        }
+    }
     conclude(durable, checkpoint);
 }

@@ -71,6 +71,18 @@ static void await(normd_durable *durable)
     }
 }
 
+/* None runs: one is due, or is asked for. */
+static void start_checkpoint(normd_durable *durable)
+{
+    pthread_mutex_lock(&durable->lock);
+    normd_request *saves = durable->saves;
+    durable->saves = NULL;
+    pthread_mutex_unlock(&durable->lock);
+    if (saves != NULL || normd_checkpoint_is_due(durable)) {
+        normd_checkpoint_start(durable, saves);
+    }
+}
+
 static void *commit_all(void *argument)
 {
     normd_durable *durable = argument;
@@ -79,22 +91,17 @@ static void *commit_all(void *argument)
         await(durable);
         normd_request *first = durable->first;
         durable->first = durable->last = NULL;
-        normd_request *saves = NULL;
         bool finished = durable->finished != NULL;
-        if (durable->running == NULL || finished) {
-            saves = durable->saves;
-            durable->saves = NULL;
-        }
         closing = durable->closing && first == NULL;
         pthread_mutex_unlock(&durable->lock);
         if (first != NULL) {
             normd_durable_commit(durable, first);
         }
         if (finished) {
-            normd_checkpoint_end(durable);
+            normd_checkpoint_go_on(durable);
         }
-        if (durable->running == NULL && (saves != NULL || normd_checkpoint_is_due(durable))) {
-            normd_checkpoint_start(durable, saves);
+        if (durable->running == NULL) {
+            start_checkpoint(durable);
         }
     }
     return NULL;
@@ -116,14 +123,14 @@ static void finish(normd_durable *durable)
     pthread_cond_signal(&durable->wake);
     pthread_mutex_unlock(&durable->lock);
     pthread_join(durable->committer, NULL);
-    if (durable->running != NULL) {
-        normd_checkpoint_end(durable);
+    while (durable->running != NULL) {
+        normd_checkpoint_go_on(durable);
     }
     if (durable->dirty != NULL) {
         normd_checkpoint_start(durable, NULL);
     }
-    if (durable->running != NULL) {
-        normd_checkpoint_end(durable);
+    while (durable->running != NULL) {
+        normd_checkpoint_go_on(durable);
     }
 }
 

@@ -49,9 +49,12 @@ typedef struct normd_checkpoint_client {
     size_t size;
 } normd_checkpoint_client;
 
+/* Its thread first brings the journal to the disk; then the committer seals it and takes what
+   changed; then another thread writes that. */
 typedef struct normd_checkpoint {
     struct normd_durable *durable;
     pthread_t thread;
+    bool sealed;
     normd_checkpoint_row *row;
     size_t rows;
     normd_checkpoint_client *client;
@@ -123,8 +126,8 @@ bool normd_checkpoint_is_wanted(const normd_durable *durable);
 bool normd_checkpoint_is_due(const normd_durable *durable);
 /* Begins one, for `saves`, too (linked by next, may be NULL). */
 void normd_checkpoint_start(normd_durable *durable, struct normd_request *saves);
-/* Joins the one that runs and takes up what it did. */
-void normd_checkpoint_end(normd_durable *durable);
+/* Joins the thread of the one that runs and goes on from there, to its end or to another thread. */
+void normd_checkpoint_go_on(normd_durable *durable);
 
 /* ---- checkpoint_write.c ---- */
 

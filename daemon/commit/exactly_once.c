@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/durable/bytes.h"
 #include "daemon/durable/record.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
@@ -16,7 +17,7 @@ bool normd_once_note(normd_request *request, const normd_message *message, const
     size_t size;
     normd_call_body(message, &body, &size);
     once->asked = true;
-    once->client = strndup(call->once.client, call->once.client_length);
+    once->client = normd_bytes_copy_text(call->once.client, call->once.client_length);
     once->client_length = call->once.client_length;
     once->seq = call->once.seq;
     once->hash = normd_once_hash_body(body, size, message->payloads);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "daemon/commit/recovery.h"
+#include "daemon/durable/bytes.h"
 
 normd_recovered *normd_recovered_find(normd_recovery *recovery, uint64_t id)
 {
@@ -45,7 +46,7 @@ normd_recovered *normd_recovered_add(
         return NULL;
     }
     session->id = id;
-    session->name = strndup(name, length);
+    session->name = normd_bytes_copy_text(name, length);
     session->name_length = length;
     if (session->name == NULL) {
         free_recovered(session);

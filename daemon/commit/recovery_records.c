@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/commit/recovery.h"
+#include "daemon/durable/bytes.h"
 
 static normd_status damaged(const normd_recovery *recovery, normd_error *error, const char *what)
 {
@@ -79,7 +80,7 @@ static normd_status take_description(
     if (session == NULL) {
         return damaged(recovery, error, "a session that there is not");
     }
-    char *copy = strndup(text, length);
+    char *copy = normd_bytes_copy_text(text, length);
     if (copy == NULL) {
         return normd_error_no_memory(error);
     }

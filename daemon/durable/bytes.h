@@ -80,6 +80,17 @@ static inline void normd_bytes_free(normd_bytes *bytes)
     *bytes = (normd_bytes){.data = NULL};
 }
 
+/* A terminated copy of a text that is not; to be freed with free(). NULL when out of memory. */
+static inline char *normd_bytes_copy_text(const void *text, size_t size)
+{
+    char *copy = malloc(size + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, size);
+        copy[size] = '\0';
+    }
+    return copy;
+}
+
 typedef struct normd_cursor {
     const uint8_t *at;
     size_t left;

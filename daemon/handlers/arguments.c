@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/durable/bytes.h"
 #include "daemon/server.h"
 #include "protocol/object.h"
 
@@ -212,7 +213,7 @@ normd_status normd_take_layer(
             *layer = NULL;
         }
     } else if (normd_object_get_bytes(object, message, &text)) {
-        *layer = strndup(text.data, text.size);
+        *layer = normd_bytes_copy_text(text.data, text.size);
     } else {
         char got[NORMD_OBJECT_SHOW_BYTES];
         return normd_error_set(error, NORMD_BAD_ARGUMENT,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/connection.h"
+#include "daemon/durable/bytes.h"
 #include "daemon/handlers/answer.h"
 #include "daemon/handlers/table.h"
 #include "daemon/server.h"
@@ -20,7 +21,8 @@ static normd_status parse(
             client->as.string.text, client->as.string.length, shown, sizeof shown);
         normd_log_write(&request->server->log, NORMD_LOG_DEBUG, "%s is the client %s",
             request->connection->transport->peer, shown);
-        request->arguments.name = strndup(client->as.string.text, client->as.string.length);
+        request->arguments.name =
+            normd_bytes_copy_text(client->as.string.text, client->as.string.length);
         return request->arguments.name != NULL ? NORMD_OK : normd_error_no_memory(error);
     }
     return NORMD_OK;

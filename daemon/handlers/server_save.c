@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/durable/bytes.h"
 #include "daemon/handlers/answer.h"
 #include "daemon/handlers/arguments.h"
 #include "daemon/handlers/table.h"
@@ -30,7 +31,8 @@ static normd_status parse(
             "expected a daemon that was started with --data-dir, got one in memory only");
     }
     request->arguments.name =
-        name->present ? strndup(name->as.string.text, name->as.string.length) : name_of_now();
+        name->present ? normd_bytes_copy_text(name->as.string.text, name->as.string.length)
+                      : name_of_now();
     return request->arguments.name != NULL ? NORMD_OK : normd_error_no_memory(error);
 }
 

@@ -39,6 +39,10 @@ void normd_journal_close(normd_journal *journal);
 normd_status normd_journal_append(
     normd_journal *journal, const normd_store_record *record, size_t records, normd_error *error);
 
+/* Brings to the disk what was appended, beside appends: the next seal waits for that much less. A
+   failure is a note, as that of the syncer's. Any thread; not beside a seal or close. */
+void normd_journal_sync(normd_journal *journal);
+
 /* Records go to the segment *segment from here on, and all before it are on the disk, whatever the
    mode. STORE_FAILED. */
 normd_status normd_journal_seal(normd_journal *journal, uint64_t *segment, normd_error *error);

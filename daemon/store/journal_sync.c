@@ -77,6 +77,18 @@ static void sync_beside_appends(normd_journal *journal)
     }
 }
 
+void normd_journal_sync(normd_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    while (journal->syncing) {
+        pthread_cond_wait(&journal->rested, &journal->lock);
+    }
+    if (journal->unsynced && !journal->broken && journal->options.sync != NORMD_STORE_SYNC_ALWAYS) {
+        sync_beside_appends(journal);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
 void normd_journal_tick(normd_journal *journal)
 {
     pthread_mutex_lock(&journal->lock);

@@ -150,6 +150,13 @@ bool normd_store_wants_checkpoint(const normd_store *store)
     return store->journal != NULL && normd_journal_wants_checkpoint(store->journal);
 }
 
+void normd_store_settle(normd_store *store)
+{
+    if (store->journal != NULL && !store->options.read_only) {
+        normd_journal_sync(store->journal);
+    }
+}
+
 normd_status normd_store_seal(normd_store *store, uint64_t *segment, normd_error *error)
 {
     normd_status status = check_writable(store, error);

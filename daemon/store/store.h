@@ -107,6 +107,10 @@ bool normd_store_wants_checkpoint(const normd_store *store);
 
 /* ---- Checkpoints ---- */
 
+/* Brings the journal to the disk, in every mode and beside appends, so that the next seal, which
+   does that while appends wait, has little left. Any thread; not beside a seal or close. */
+void normd_store_settle(normd_store *store);
+
 /* Records go to a new segment from here on; *segment names it. A checkpoint of the state at this
    moment replaces all before it. STORE_FAILED. */
 normd_status normd_store_seal(normd_store *store, uint64_t *segment, normd_error *error);
