@@ -80,7 +80,9 @@ normd_status normd_check_store(const normd_settings *settings, FILE *to, normd_e
     normd_engine engine = {.pool = NULL};
     normd_session_totals totals = {.bytes = 0};
     normd_durable *durable = NULL;
-    normd_ledger *ledger = normd_ledger_create(UINT32_MAX, 0, offsetof(normd_request, next));
+    normd_ledger_limits limits = {
+        .clients = UINT32_MAX, .answer_bytes = settings->max_client_memory};
+    normd_ledger *ledger = normd_ledger_create(&limits, offsetof(normd_request, next));
     if (ledger == NULL) {
         return normd_error_no_memory(error);
     }

@@ -11,9 +11,6 @@
 #include "lib/blas/blas.h"
 
 enum { ZONE_BYTES = 16 * 1024 };
-/* Clients with client and seq that are remembered; one that was away for so long may be forgotten
-   when there is no room for another. */
-enum { MOST_CLIENTS = 100000, CLIENT_SECONDS = 7 * 24 * 3600 };
 
 /* Every connection takes a descriptor; the soft limit of most systems is far below what is
    allowed. */
@@ -208,8 +205,12 @@ static normd_status start_all(normd_server *server, normd_error *error)
     if (!msgpack_zone_init(&server->zone, ZONE_BYTES)) {
         return normd_error_no_memory(error);
     }
-    server->ledger =
-        normd_ledger_create(MOST_CLIENTS, CLIENT_SECONDS, offsetof(normd_request, next));
+    normd_ledger_limits limits = {
+        .clients = server->settings->max_clients,
+        .forget_seconds = server->settings->client_seconds,
+        .answer_bytes = server->settings->max_client_memory,
+    };
+    server->ledger = normd_ledger_create(&limits, offsetof(normd_request, next));
     if (server->ledger == NULL) {
         return normd_error_no_memory(error);
     }

@@ -66,6 +66,12 @@ static const setting settings_table[] = {
         AT(context_bytes), 0, 0},
     {"context-seconds", "N", "seconds that it keeps them; 0 for no limit (600)", KIND_COUNT,
         AT(context_seconds), 0, 0},
+    {"max-clients", "N", "clients whose mutations are remembered (100000)", KIND_COUNT,
+        AT(max_clients), 1, 0},
+    {"client-seconds", "N", "unseen for so long, one may be forgotten for another (3600)",
+        KIND_COUNT, AT(client_seconds), 1, 0},
+    {"max-client-memory", "N", "bytes of answers that are kept for clients' retries (256M)",
+        KIND_BYTES, AT(max_client_memory), 0, 0},
     {"data-dir", "DIR", "keep sessions in this directory, made when missing (none: in memory only)",
         KIND_TEXT, AT(data_dir), 0, NORMD_SETTINGS_DIRECTORY_BYTES},
     {"fsync", "MODE", "what a power cut may cost: always nothing, everysec about a second, no more",
@@ -109,6 +115,9 @@ void normd_settings_default(normd_settings *settings)
         .max_context_memory = quarter,
         .context_bytes = UINT64_C(256) << 20,
         .context_seconds = 600,
+        .max_clients = 100000,
+        .client_seconds = 3600,
+        .max_client_memory = UINT64_C(256) << 20,
         .fsync = NORMD_STORE_SYNC_EVERYSEC,
         .journal_bytes = UINT64_C(256) << 20,
         .recovery_seconds = 5,
@@ -349,6 +358,9 @@ void normd_settings_help(FILE *stream)
         "  --check DIR                verify the store in DIR, which no daemon may have, and end\n"
         "  --help                     this text\n"
         "  --version                  the version\n\n"
+        "After a crash, --context-bytes, --max-work-bytes and --max-session-bytes must not be "
+        "smaller\n"
+        "than before until a clean stop: the journal is done again with them.\n\n"
         "environment:\n"
         "  NORMD_INSTRUCTION_SET      as --instruction-set, which wins; wins over the file\n",
         stream);

@@ -37,6 +37,9 @@ typedef struct normd_settings {
     uint64_t max_context_memory;
     uint64_t context_bytes;
     uint64_t context_seconds;
+    uint64_t max_clients; /* with client and seq, that are remembered */
+    uint64_t client_seconds;
+    uint64_t max_client_memory;
     char data_dir[NORMD_SETTINGS_DIRECTORY_BYTES]; /* "": sessions are in memory only */
     normd_store_sync fsync;
     uint64_t journal_bytes;

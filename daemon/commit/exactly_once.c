@@ -126,7 +126,7 @@ normd_status normd_once_repeat(normd_request *request, normd_error *error)
     const normd_ledger_answer *answer = normd_ledger_row_answer(request->once.row);
     if (answer->result_size == 0) {
         return normd_error_set(error, NORMD_INTERNAL,
-            "seq: this mutation was applied; its answer was too large to be kept");
+            "seq: this mutation was applied; its answer is not kept any more");
     }
     msgpack_packer packer = normd_request_answer_value(request);
     packer.callback(packer.data, answer->result, answer->result_size);

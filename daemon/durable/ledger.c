@@ -6,7 +6,7 @@
 
 #include "daemon/durable/ledger_state.h"
 
-normd_ledger *normd_ledger_create(size_t clients_max, uint64_t forget_seconds, size_t next_offset)
+normd_ledger *normd_ledger_create(const normd_ledger_limits *limits, size_t next_offset)
 {
     normd_ledger *ledger = calloc(1, sizeof *ledger);
     if (ledger == NULL) {
@@ -16,8 +16,7 @@ normd_ledger *normd_ledger_create(size_t clients_max, uint64_t forget_seconds, s
         free(ledger);
         return NULL;
     }
-    ledger->clients_max = clients_max;
-    ledger->forget_seconds = forget_seconds;
+    ledger->limits = *limits;
     ledger->next_offset = next_offset;
     return ledger;
 }
@@ -51,14 +50,15 @@ static normd_ledger_client *longest_unseen(const normd_ledger *ledger)
 
 static normd_status make_room(normd_ledger *ledger, uint64_t now_seconds, normd_error *error)
 {
-    while (ledger->clients >= ledger->clients_max) {
+    const normd_ledger_limits *limits = &ledger->limits;
+    while (ledger->clients >= limits->clients) {
         normd_ledger_client *client = longest_unseen(ledger);
         if (client == NULL || now_seconds < client->seen ||
-            now_seconds - client->seen < ledger->forget_seconds) {
+            now_seconds - client->seen < limits->forget_seconds) {
             return normd_error_set(error, NORMD_BUSY,
-                "client: expected at most %zu clients that were seen within %" PRIu64
-                " seconds, got one more",
-                ledger->clients_max, ledger->forget_seconds);
+                "client: expected room for one more, got %zu clients that were seen within %" PRIu64
+                " seconds or have mutations under way; --max-clients %zu may be raised",
+                ledger->clients, limits->forget_seconds, limits->clients);
         }
         normd_ledger_client_forget(ledger, client);
     }
@@ -137,7 +137,7 @@ static void wait_for(
 static normd_status begin(normd_ledger *ledger, normd_ledger_client *client, uint64_t seq,
     normd_ledger_row **row, normd_error *error)
 {
-    *row = normd_ledger_row_create(ledger, client->name, client->name_length, seq);
+    *row = normd_ledger_row_create(ledger, client, seq);
     if (*row == NULL) {
         return normd_error_no_memory(error);
     }
@@ -146,7 +146,6 @@ static normd_status begin(normd_ledger *ledger, normd_ledger_client *client, uin
         client->last = seq;
     }
     *normd_ledger_client_slot(client, seq) = *row;
-    (*row)->owner = client;
     (*row)->references++;
     client->under_way++;
     return NORMD_OK;
@@ -205,7 +204,6 @@ static struct normd_request *end(normd_ledger_row *row)
     struct normd_request *waiters = row->waiters;
     row->waiters = row->last_waiter = NULL;
     row->owner->under_way--;
-    row->owner = NULL;
     return waiters;
 }
 
@@ -221,6 +219,7 @@ struct normd_request *normd_ledger_settle(
     }
     client->changed = true;
     normd_ledger_row_drop(ledger, row);
+    normd_ledger_trim(ledger);
     pthread_mutex_unlock(&ledger->mutex);
     return waiters;
 }
@@ -254,6 +253,7 @@ void normd_ledger_release(normd_ledger *ledger, normd_ledger_row *row)
 {
     pthread_mutex_lock(&ledger->mutex);
     normd_ledger_row_drop(ledger, row);
+    normd_ledger_trim(ledger);
     pthread_mutex_unlock(&ledger->mutex);
 }
 

@@ -23,7 +23,9 @@
  */
 typedef struct normd_ledger normd_ledger;
 
-enum { NORMD_LEDGER_WINDOW = 64, NORMD_LEDGER_CLIENT_BYTES = 128 };
+/* An answer of NORMD_LEDGER_SMALL bytes, as forward and backward keep (their version), is small
+   beside its row. */
+enum { NORMD_LEDGER_WINDOW = 64, NORMD_LEDGER_CLIENT_BYTES = 128, NORMD_LEDGER_SMALL = 8 };
 
 struct normd_request;
 struct normd_ledger_client;
@@ -37,8 +39,8 @@ typedef struct normd_ledger_answer {
                            it; else 0 */
     const void *result; /* the encoded result (MessagePack), without the array of forward and
                            backward */
-    size_t result_size; /* 0: there was no memory to keep it. It was applied, but what it answered
-                           is not known any more */
+    size_t result_size; /* 0: it was too large to keep, or had to make room. It was applied, but
+                           what it answered is not known any more */
 } normd_ledger_answer;
 
 /* (client, seq). Who holds a reference may read the fields of the first part. */
@@ -47,10 +49,12 @@ typedef struct normd_ledger_row {
     size_t client_length; /* of `client`, which is not terminated */
 
     /* The ledger's own. */
-    struct normd_ledger_client *owner; /* while under way */
+    struct normd_ledger_client *owner; /* whose window has it; NULL: none any more */
     size_t references;                 /* of the client's window, of who applies it, of holders */
     bool applied;
-    normd_ledger_answer answer;    /* when applied */
+    normd_ledger_answer answer; /* when applied */
+    bool counted;               /* its answer counts: it is in the list of those, linked by these */
+    struct normd_ledger_row *prev, *next;
     struct normd_request *waiters; /* in the order of their coming, linked by `next` */
     struct normd_request *last_waiter;
 
@@ -64,11 +68,20 @@ typedef enum normd_ledger_outcome {
     NORMD_LEDGER_AGAIN, /* it was applied: the row has the answer */
 } normd_ledger_outcome;
 
-/* For at most `clients_max` (at least 1) clients. When there is no room for another one, the client
-   that has not been seen for longest is forgotten, if that is at least `forget_seconds` and it has
-   nothing under way. `next_offset`: of the member `next` (a struct normd_request *) in a request.
-   NULL when out of memory. */
-normd_ledger *normd_ledger_create(size_t clients_max, uint64_t forget_seconds, size_t next_offset);
+typedef struct normd_ledger_limits {
+    size_t clients;          /* at least 1. When there is no room for another one, the client that
+                                was not seen for longest is forgotten, if that is at least
+                                `forget_seconds` and it has nothing under way */
+    uint64_t forget_seconds; /* of the clock of normd_ledger_admit */
+    size_t answer_bytes;     /* that all kept answers take together: beyond it, those that were
+                                settled first are dropped, but not while they are held, and not
+                                those of up to NORMD_LEDGER_SMALL bytes, which do not count. The
+                                rows stay */
+} normd_ledger_limits;
+
+/* `next_offset`: of the member `next` (a struct normd_request *) in a request. NULL when out of
+   memory. */
+normd_ledger *normd_ledger_create(const normd_ledger_limits *limits, size_t next_offset);
 /* No row may be under way. Rows that are still held must have been released. */
 void normd_ledger_destroy(normd_ledger *ledger);
 
@@ -103,7 +116,7 @@ void normd_ledger_release(normd_ledger *ledger, normd_ledger_row *row);
    the client is not known. */
 uint64_t normd_ledger_last(normd_ledger *ledger, const char *client, size_t length);
 
-/* Clients that are known, and the bytes that they and their rows take. */
+/* Clients that are known, and the bytes that they, their rows and their answers take. */
 void normd_ledger_count(normd_ledger *ledger, size_t *clients, size_t *bytes);
 
 /*
@@ -136,14 +149,15 @@ normd_status normd_ledger_each(normd_ledger *ledger,
 normd_status normd_ledger_encode(normd_ledger *ledger, const char *client, size_t length,
     void **bytes, size_t *size, normd_error *error);
 /* And back. The bytes may be anything: BAD_ARGUMENT when they are no such value, or when the client
-   is known already; the ledger is then as it was. INTERNAL: out of memory. */
+   is known already; the ledger is then as it was. INTERNAL: out of memory. Its answers count as
+   settled now, in the order of their numbers. */
 normd_status normd_ledger_decode(normd_ledger *ledger, const char *client, size_t length,
     const void *bytes, size_t size, uint64_t now_seconds, normd_error *error);
 
 /* Calls `visit` with each client that has changed (or was forgotten) since the last call, without
    holding the mutex: it may encode. Ends with the first status that is not OK, which it returns.
    The call says at the same time that the last checkpoint has succeeded, unless
-   normd_ledger_keep_changes was called since. */
+   normd_ledger_keep_changes was called since. A client whose answers were dropped has changed. */
 normd_status normd_ledger_take_changes(normd_ledger *ledger,
     normd_status (*visit)(void *context, const char *client, size_t length, normd_error *error),
     void *context, normd_error *error);

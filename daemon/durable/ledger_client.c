@@ -65,7 +65,7 @@ void normd_ledger_client_touch(
 void normd_ledger_client_free(normd_ledger *ledger, normd_ledger_client *client)
 {
     for (size_t i = 0; i < NORMD_LEDGER_WINDOW; i++) {
-        normd_ledger_row_drop(ledger, client->rows[i]);
+        normd_ledger_row_leave(ledger, client->rows[i]);
     }
     HASH_DEL(ledger->table, client);
     ledger->bytes -= sizeof *client + client->name_length;
@@ -81,7 +81,7 @@ void normd_ledger_client_forget(normd_ledger *ledger, normd_ledger_client *clien
         return;
     }
     for (size_t i = 0; i < NORMD_LEDGER_WINDOW; i++) {
-        normd_ledger_row_drop(ledger, client->rows[i]);
+        normd_ledger_row_leave(ledger, client->rows[i]);
         client->rows[i] = NULL;
     }
     client->applied = client->last = client->dropped = 0;
@@ -114,7 +114,7 @@ void normd_ledger_client_slide(normd_ledger *ledger, normd_ledger_client *client
                 client->dropped = row->seq;
             }
             client->rows[i] = NULL;
-            normd_ledger_row_drop(ledger, row);
+            normd_ledger_row_leave(ledger, row);
         }
     }
 }
@@ -128,50 +128,4 @@ void normd_ledger_client_settle_last(normd_ledger_client *client)
             client->last = row->seq;
         }
     }
-}
-
-normd_ledger_row *normd_ledger_row_create(
-    normd_ledger *ledger, const char *client, size_t length, uint64_t seq)
-{
-    normd_ledger_row *row = calloc(1, sizeof *row + length);
-    if (row == NULL) {
-        return NULL;
-    }
-    row->seq = seq;
-    row->client_length = length;
-    memcpy(row->client, client, length);
-    row->references = 1;
-    ledger->bytes += sizeof *row + length;
-    return row;
-}
-
-bool normd_ledger_row_keep(
-    normd_ledger *ledger, normd_ledger_row *row, const normd_ledger_answer *answer)
-{
-    row->applied = true;
-    row->answer = *answer;
-    row->answer.result = NULL;
-    row->answer.result_size = 0;
-    if (answer->result_size == 0) {
-        return true;
-    }
-    void *result = answer->result_size <= UINT32_MAX ? malloc(answer->result_size) : NULL;
-    if (result == NULL) {
-        return false;
-    }
-    memcpy(result, answer->result, answer->result_size);
-    row->answer.result = result;
-    row->answer.result_size = answer->result_size;
-    ledger->bytes += answer->result_size;
-    return true;
-}
-
-void normd_ledger_row_drop(normd_ledger *ledger, normd_ledger_row *row)
-{
-    if (row == NULL || --row->references > 0) {
-        return;
-    }
-    ledger->bytes -= sizeof *row + row->client_length + row->answer.result_size;
-    free((void *)(uintptr_t)row->answer.result);
-    free(row);
 }

@@ -45,10 +45,11 @@ struct normd_ledger {
     normd_ledger_client *oldest; /* those that are not gone; a list of utlist.h */
     normd_ledger_client *taken;  /* linked by next_taken */
     size_t clients;              /* that are not gone */
-    size_t clients_max;
-    uint64_t forget_seconds;
+    normd_ledger_limits limits;
     size_t next_offset;
     size_t bytes;
+    normd_ledger_row *counted; /* whose answers count, in the order of settling; of utlist.h */
+    size_t counted_bytes;
 };
 
 /* What comes from a file may be no name and no number of a client: BAD_ARGUMENT. */
@@ -80,13 +81,19 @@ void normd_ledger_client_slide(normd_ledger *ledger, normd_ledger_client *client
 /* Finds `last` again. */
 void normd_ledger_client_settle_last(normd_ledger_client *client);
 
-/* A row of this number that nobody holds. NULL: out of memory. */
+/* A row of this number for the client's window, which nobody else holds. NULL: out of memory. */
 normd_ledger_row *normd_ledger_row_create(
-    normd_ledger *ledger, const char *client, size_t length, uint64_t seq);
-/* Copies the answer into the row; without its result when out of memory, which it returns. */
+    normd_ledger *ledger, normd_ledger_client *client, uint64_t seq);
+/* Copies the answer into the row, and counts it; without its result when out of memory, which it
+   returns. */
 bool normd_ledger_row_keep(
     normd_ledger *ledger, normd_ledger_row *row, const normd_ledger_answer *answer);
 /* Gives a reference back; the last one ends it. */
 void normd_ledger_row_drop(normd_ledger *ledger, normd_ledger_row *row);
+/* The row is of no window any more (may be NULL): its answer counts no longer, and the window's
+   reference is given back. */
+void normd_ledger_row_leave(normd_ledger *ledger, normd_ledger_row *row);
+/* Drops answers, first settled first, until those that are left are within the budget, or held. */
+void normd_ledger_trim(normd_ledger *ledger);
 
 #endif

@@ -33,8 +33,9 @@ static bool same_answer(const normd_ledger_answer *a, const normd_ledger_answer 
 }
 
 /* Whether a record says that its client began anew. A number is applied once in a client's life, so
-   another record of seq 1 belongs to another one; and where the row is not kept any more, all that
-   followed it in this life follows in the journal, too. */
+   another record of seq 1 belongs to another one, be it that the answer is not kept any more; and
+   where the row is not kept any more, all that followed it in this life follows in the journal,
+   too. */
 static bool begins_anew(
     normd_ledger_client *client, uint64_t seq, const normd_ledger_answer *answer)
 {
@@ -48,7 +49,7 @@ static bool begins_anew(
 static void clear(normd_ledger *ledger, normd_ledger_client *client)
 {
     for (size_t i = 0; i < NORMD_LEDGER_WINDOW; i++) {
-        normd_ledger_row_drop(ledger, client->rows[i]);
+        normd_ledger_row_leave(ledger, client->rows[i]);
         client->rows[i] = NULL;
     }
     client->applied = client->last = client->dropped = 0;
@@ -59,7 +60,7 @@ static void clear(normd_ledger *ledger, normd_ledger_client *client)
 static normd_status put_row(normd_ledger *ledger, normd_ledger_client *client, uint64_t seq,
     const normd_ledger_answer *answer, normd_error *error)
 {
-    normd_ledger_row *row = normd_ledger_row_create(ledger, client->name, client->name_length, seq);
+    normd_ledger_row *row = normd_ledger_row_create(ledger, client, seq);
     if (row == NULL) {
         return normd_error_no_memory(error);
     }
@@ -72,6 +73,7 @@ static normd_status put_row(normd_ledger *ledger, normd_ledger_client *client, u
     if (seq > client->applied) {
         client->applied = client->last = seq;
     }
+    normd_ledger_trim(ledger);
     return NORMD_OK;
 }
 

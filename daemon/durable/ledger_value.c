@@ -177,7 +177,7 @@ static normd_status read_row(reader *r, normd_ledger *ledger, normd_ledger_clien
     }
     r->at += answer.result_size;
     r->left -= answer.result_size;
-    normd_ledger_row *row = normd_ledger_row_create(ledger, client->name, client->name_length, seq);
+    normd_ledger_row *row = normd_ledger_row_create(ledger, client, seq);
     if (row == NULL) {
         return normd_error_no_memory(r->error);
     }
@@ -240,6 +240,7 @@ normd_status normd_ledger_decode(normd_ledger *ledger, const char *client, size_
     }
     if (made != NULL && status == NORMD_OK) {
         made->stored = true;
+        normd_ledger_trim(ledger);
     } else if (made != NULL) {
         normd_ledger_client_forget(ledger, made);
     }

@@ -53,7 +53,7 @@ static normd_status run(normd_request *request, normd_error *error)
 {
     (void)error;
     normd_server *server = request->server;
-    msgpack_packer packer = normd_request_answer(request, server->durable != NULL ? 12 : 11);
+    msgpack_packer packer = normd_request_answer(request, server->durable != NULL ? 13 : 12);
     normd_answer_text(&packer, "version", NORMD_VERSION);
     normd_answer_double(&packer, "uptime", (double)(uv_hrtime() - server->started) * 1e-9);
     normd_answer_uint(&packer, "threads", (uint64_t)normd_pool_threads(server->engine.pool));
@@ -66,6 +66,7 @@ static normd_status run(normd_request *request, normd_error *error)
     size_t clients, client_bytes;
     normd_ledger_count(server->ledger, &clients, &client_bytes);
     normd_answer_uint(&packer, "clients", clients);
+    normd_answer_uint(&packer, "client_bytes", client_bytes);
     if (server->durable != NULL) {
         answer_store(&packer, server);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,14 +12,17 @@
 
 enum { DEFAULT_NAME_BYTES = 32 };
 
-/* A name that sorts by time. */
+/* A name that sorts by time, as 20250131T120000.123Z. */
 static char *name_of_now(void)
 {
     char name[DEFAULT_NAME_BYTES];
     struct tm utc;
-    time_t now = time(NULL);
-    gmtime_r(&now, &utc);
-    return strftime(name, sizeof name, "%Y%m%dT%H%M%SZ", &utc) > 0 ? strdup(name) : NULL;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t length = strftime(name, sizeof name, "%Y%m%dT%H%M%S", &utc);
+    snprintf(name + length, sizeof name - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    return strdup(name);
 }
 
 static normd_status parse(

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -80,6 +81,12 @@ def test_the_name_of_a_copy_is_the_time_unless_it_is_given_and_never_taken_twice
     answer = json.loads(done.stdout)
     assert sorted(answer) == ["bytes", "name", "path"]
     assert answer["name"] == Path(answer["path"]).name and Path(answer["path"]).is_dir()
+    assert re.fullmatch(r"\d{8}T\d{6}\.\d{3}Z", answer["name"])
+    # Within the same second, as likely as not, and with another name that sorts behind.
+    for _ in range(3):
+        next_one = json.loads(normctl(running, "--json", "save").stdout)
+        assert next_one["name"] > answer["name"]
+        answer = next_one
     again = normctl(running, "save", answer["name"])
     assert again.returncode == 1 and "BAD_ARGUMENT" in again.stderr
     with normd.connect(port=running.port) as client:
@@ -104,6 +111,7 @@ def test_info_shows_the_figures_of_the_store(running):
         assert figure in shown
     with normd.connect(port=running.port) as client:
         assert client.info().store["commits"] == 4 and client.info().clients >= 0
+        assert client.info().client_bytes >= 0
 
 
 # ---- Checks ----

@@ -56,7 +56,8 @@ static void go_on(normd_ledger *ledger)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    normd_ledger *ledger = normd_ledger_create(1, 0, offsetof(struct normd_request, next));
+    const normd_ledger_limits limits = {.clients = 1, .answer_bytes = SIZE_MAX};
+    normd_ledger *ledger = normd_ledger_create(&limits, offsetof(struct normd_request, next));
     FUZZ_REQUIRE(ledger != NULL);
     normd_error error;
     normd_status status = normd_ledger_decode(ledger, "c", 1, data, size, 0, &error);

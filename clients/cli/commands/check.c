@@ -68,7 +68,7 @@ const normd_cli_command normd_command_check = {
                "every session is\nverified, with what a start would do again. Exit status: 0 "
                "whole; 1 damaged, or in use by a daemon.",
     .examples = "  normctl check /var/lib/normd\n"
-                "  normctl check /var/lib/normd/saves/20250131T120000Z",
+                "  normctl check /var/lib/normd/saves/20250131T120000.123Z",
     .options = options,
     .option_count = ROWS,
     .least = 1,

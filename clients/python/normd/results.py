@@ -27,8 +27,9 @@ class Hello(NamedTuple):
 
 class ServerInfo(NamedTuple):
     """The daemon's state: `uptime` in seconds, `bytes` held by the sessions, the instruction set in
-    use and those that the machine can run; `clients` whose mutations are remembered, and the
-    figures of the data directory, None where there is none."""
+    use and those that the machine can run; `clients` whose mutations are remembered, the
+    `client_bytes` that this takes, and the figures of the data directory, None where there is
+    none."""
 
     version: str
     uptime: float
@@ -41,6 +42,7 @@ class ServerInfo(NamedTuple):
     bytes: int
     limits: Dict[str, int]
     clients: Optional[int] = None
+    client_bytes: Optional[int] = None
     store: Optional[Dict[str, Any]] = None
 
 

@@ -50,6 +50,9 @@ static void without_options_the_defaults_hold(void **state)
     assert_int_equal(settings.max_connections, 10000);
     assert_true(settings.max_memory > 0);
     assert_int_equal(settings.progress_seconds, 30);
+    assert_int_equal(settings.max_clients, 100000);
+    assert_int_equal(settings.client_seconds, 3600);
+    assert_int_equal(settings.max_client_memory, 256 << 20);
     assert_int_equal(settings.log_level, NORMD_LOG_INFO);
 }
 
@@ -73,6 +76,12 @@ static void every_option_reaches_its_setting(void **state)
     assert_int_equal(settings.max_memory, UINT64_C(2) << 30);
     assert_int_equal(settings.context_bytes, 0);
     assert_int_equal(settings.context_seconds, 9);
+    assert_int_equal(
+        READ("--max-clients", "12", "--client-seconds", "60", "--max-client-memory", "0", NULL),
+        NORMD_OK);
+    assert_int_equal(settings.max_clients, 12);
+    assert_int_equal(settings.client_seconds, 60);
+    assert_int_equal(settings.max_client_memory, 0);
 }
 
 static void wrong_values_are_named_with_what_was_expected(void **state)
@@ -93,6 +102,8 @@ static void wrong_values_are_named_with_what_was_expected(void **state)
         {"--max-memory", "64kk"},
         {"--max-memory", "18446744073709551615G"},
         {"--max-connections", "0"},
+        {"--max-clients", "0"},
+        {"--client-seconds", "0"},
         {"--context-seconds", "1.5"},
         {"--log-level", "loud"},
         {"--bind", ""},

@@ -256,7 +256,8 @@ static normd_status take(returned *to, const tape_item *item)
 static normd_status come_back(returned *to, const lived *life, const taped *tape)
 {
     memset(to, 0, sizeof *to);
-    to->durable.options.ledger = normd_ledger_create(8, 0, offsetof(normd_request, next));
+    to->durable.options.ledger =
+        normd_ledger_create(&(normd_ledger_limits){8, 0, SIZE_MAX}, offsetof(normd_request, next));
     to->recovery.durable = &to->durable;
     to->recovery.engine = &life->engine;
     normd_status status = NORMD_OK;

@@ -17,12 +17,16 @@ struct normd_request {
     struct normd_request *next;
 };
 
-static inline normd_ledger *make_ledger(size_t clients_max, uint64_t forget_seconds)
+static inline normd_ledger *make_ledger_of(const normd_ledger_limits *limits)
 {
-    normd_ledger *ledger =
-        normd_ledger_create(clients_max, forget_seconds, offsetof(struct normd_request, next));
+    normd_ledger *ledger = normd_ledger_create(limits, offsetof(struct normd_request, next));
     assert_non_null(ledger);
     return ledger;
+}
+
+static inline normd_ledger *make_ledger(size_t clients, uint64_t forget_seconds)
+{
+    return make_ledger_of(&(normd_ledger_limits){clients, forget_seconds, SIZE_MAX});
 }
 
 /* An answer that says whose it is: `text` is its result. */
