@@ -107,8 +107,20 @@ static void *commit_all(void *argument)
     return NULL;
 }
 
+static void run_checkpoint(normd_durable *durable)
+{
+    normd_checkpoint_start(durable, NULL);
+    while (durable->running != NULL) {
+        normd_checkpoint_go_on(durable);
+    }
+}
+
 normd_status normd_durable_start(normd_durable *durable, normd_error *error)
 {
+    if (durable->begins_anew) {
+        /* The base names the numerics before the journal has anything that depends on them. */
+        run_checkpoint(durable);
+    }
     if (pthread_create(&durable->committer, NULL, commit_all, durable) != 0) {
         return normd_error_set(error, NORMD_INTERNAL, "cannot start the thread that commits");
     }
@@ -127,10 +139,7 @@ static void finish(normd_durable *durable)
         normd_checkpoint_go_on(durable);
     }
     if (durable->dirty != NULL) {
-        normd_checkpoint_start(durable, NULL);
-    }
-    while (durable->running != NULL) {
-        normd_checkpoint_go_on(durable);
+        run_checkpoint(durable);
     }
 }
 
