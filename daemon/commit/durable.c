@@ -71,6 +71,25 @@ static void await(normd_durable *durable)
     }
 }
 
+/* A sync is best shared by all that wait. Without one, small groups let the first ones go on while
+   the others are written: in one large group all would wait for each other at every station. */
+enum { GROUP_REQUESTS = 8 };
+
+static void commit_in_groups(normd_durable *durable, normd_request *first)
+{
+    bool syncs = durable->options.sync == NORMD_STORE_SYNC_ALWAYS;
+    while (first != NULL) {
+        normd_request *group = first;
+        normd_request *last = first;
+        for (int i = 1; (syncs || i < GROUP_REQUESTS) && last->next != NULL; i++) {
+            last = last->next;
+        }
+        first = last->next;
+        last->next = NULL;
+        normd_durable_commit(durable, group);
+    }
+}
+
 /* None runs: one is due, or is asked for. */
 static void start_checkpoint(normd_durable *durable)
 {
@@ -94,9 +113,7 @@ static void *commit_all(void *argument)
         bool finished = durable->finished != NULL;
         closing = durable->closing && first == NULL;
         pthread_mutex_unlock(&durable->lock);
-        if (first != NULL) {
-            normd_durable_commit(durable, first);
-        }
+        commit_in_groups(durable, first);
         if (finished) {
             normd_checkpoint_go_on(durable);
         }
