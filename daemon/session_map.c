@@ -96,6 +96,8 @@ void normd_session_map_put(normd_session_map *map, normd_session_entry *entry,
         map->sessions -= there != NULL;
     }
     if (there != NULL) {
+        /* Its name is free, and so is its place, when this is answered. */
+        normd_session_unreserve(there);
         normd_session_map_retire(map, there);
     }
 }

@@ -198,6 +198,14 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
     return NORMD_OK;
 }
 
+void normd_session_unreserve(normd_session *session)
+{
+    if (session->totals != NULL) {
+        normd_budget_give(&session->totals->sessions, session->reserved);
+        session->reserved = 0;
+    }
+}
+
 void normd_session_destroy(normd_session *session)
 {
     if (session == NULL) {
@@ -220,9 +228,7 @@ void normd_session_destroy(normd_session *session)
     normd_slab_shelf_release(session->slot_shelf);
     normd_slab_shelf_release(session->snapshot_shelf);
     normd_slab_shelf_release(session->image_shelf);
-    if (session->totals != NULL) {
-        normd_budget_give(&session->totals->sessions, session->reserved);
-    }
+    normd_session_unreserve(session);
     normd_model_release(session->model);
     pthread_mutex_destroy(&session->lock);
     free(session);

@@ -64,6 +64,11 @@ normd_status normd_session_create(const normd_engine *engine, const json_t *conf
 /* Snapshots that are still held stay usable. NULL is let pass. */
 void normd_session_destroy(normd_session *session);
 
+/* Gives back what the session reserved of the budget of all sessions, ahead of its destruction,
+   which may take a while. On the thread that changes the session; nothing but destroying may
+   follow. */
+void normd_session_unreserve(normd_session *session);
+
 /* Whether the two were created from the same configuration, defaults filled in (create with
    if_exists: "ok" asks: it makes a second session and compares). What reconfigure did since does
    not count. */
